@@ -1,0 +1,60 @@
+# The one table of instruction sets: name, architecture, compiler flags. A row is used when the compiler accepts its flags;
+# TINY_ISAS lists what is compiled, TINY_ISA_DEFINITIONS tells the dispatch (TINY_HAVE_AVX2=1, …).
+include(CheckCXXCompilerFlag)
+
+# cmake-js names the target as Node does; a plain CMake run asks the toolchain.
+set(TINY_ARCH "${NODE_ARCH}")
+if(NOT TINY_ARCH)
+  string(TOLOWER "${CMAKE_SYSTEM_PROCESSOR}" processor)
+  if(processor MATCHES "^(x86_64|amd64|x64)$")
+    set(TINY_ARCH x64)
+  elseif(processor MATCHES "^(aarch64|arm64)$")
+    set(TINY_ARCH arm64)
+  else()
+    set(TINY_ARCH "${processor}")
+  endif()
+endif()
+
+set(TINY_ISAS "")
+set(TINY_ISA_DEFINITIONS "")
+
+function(tiny_isa name arch)
+  if(NOT arch STREQUAL "any" AND NOT arch STREQUAL TINY_ARCH)
+    return()
+  endif()
+  if(ARGN)
+    string(REPLACE ";" " " CMAKE_REQUIRED_FLAGS "${ARGN}")
+    check_cxx_compiler_flag("" TINY_COMPILER_HAS_${name})
+    if(NOT TINY_COMPILER_HAS_${name})
+      message(STATUS "ISA ${name}: the compiler does not accept ${CMAKE_REQUIRED_FLAGS}")
+      return()
+    endif()
+  endif()
+  string(TOUPPER ${name} upper)
+  set(TINY_ISAS ${TINY_ISAS} ${name} PARENT_SCOPE)
+  set(TINY_ISA_DEFINITIONS ${TINY_ISA_DEFINITIONS} TINY_HAVE_${upper}=1 PARENT_SCOPE)
+  set(TINY_ISA_FLAGS_${name} ${ARGN} PARENT_SCOPE)
+endfunction()
+
+#        name        arch   flags
+tiny_isa(scalar      any)
+tiny_isa(sse2        x64    -march=x86-64)
+tiny_isa(avx2        x64    -march=x86-64-v3)
+tiny_isa(avx512      x64    -march=x86-64-v4 -mprefer-vector-width=512)
+tiny_isa(avx512bf16  x64    -march=x86-64-v4 -mprefer-vector-width=512 -mavx512bf16 -mavx512vnni)
+tiny_isa(neon        arm64  -march=armv8-a)
+tiny_isa(neon_bf16   arm64  -march=armv8.2-a+dotprod+bf16)
+tiny_isa(neon_i8mm   arm64  -march=armv8.2-a+dotprod+bf16+i8mm)
+
+# What every ISA file is compiled with: contraction to FMA is wanted, errno and traps would block vector code, exceptions and
+# RTTI would bring shared (weak) symbols. A sanitized build keeps its -O1.
+if(CMAKE_CXX_SIMULATE_ID STREQUAL "MSVC")
+  set(TINY_ISA_COMMON_FLAGS /clang:-ffp-contract=fast /clang:-fno-math-errno /clang:-fno-trapping-math /GR- /EHs-c- /clang:-O3)
+else()
+  set(TINY_ISA_COMMON_FLAGS -ffp-contract=fast -fno-exceptions -fno-rtti -fno-math-errno -fno-trapping-math -Wno-psabi)
+  if(NOT TINY_SANITIZE)
+    list(APPEND TINY_ISA_COMMON_FLAGS -O3)
+  elseif(TINY_SANITIZE MATCHES "undefined")
+    list(APPEND TINY_ISA_COMMON_FLAGS -fno-sanitize=vptr)
+  endif()
+endif()

@@ -1,0 +1,94 @@
+#include "graph/gradient.h"
+
+#include <algorithm>
+#include <memory>
+#include <unordered_map>
+#include <unordered_set>
+
+namespace tiny {
+
+namespace {
+
+// Ancestors of `of`, newest first: creation order is a topological order.
+std::vector<std::shared_ptr<const Node>> ancestors(const Value& of) {
+  std::vector<std::shared_ptr<const Node>> stack{of.node}, found;
+  std::unordered_set<const Node*> seen{of.node.get()};
+  while (!stack.empty()) {
+    auto node = std::move(stack.back());
+    stack.pop_back();
+    for (const Value& input : node->inputs) {
+      if (input && seen.insert(input.node.get()).second) stack.push_back(input.node);
+    }
+    found.push_back(std::move(node));
+  }
+  std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a->order > b->order; });
+  return found;
+}
+
+}  // namespace
+
+std::vector<Value> gradients(const Value& of, const Value& seed, std::span<const Value> wrt,
+                             Accumulate accumulate) {
+  if (!of.shape().empty() && !(elements(of.shape()) == Dim(1))) {
+    throw Error(ErrorCode::Gradient, "gradients",
+                "only a scalar can be differentiated, not a tensor of shape " + str(of.shape()) + "; sum it first");
+  }
+  const auto newest_first = ancestors(of);
+
+  // Nodes through which a gradient must flow: those that depend on something in `wrt`.
+  std::unordered_set<const Node*> active;
+  for (const Value& value : wrt) active.insert(value.node.get());
+  for (auto node = newest_first.rbegin(); node != newest_first.rend(); ++node) {
+    for (const Value& input : (*node)->inputs) {
+      if (input && active.contains(input.node.get())) {
+        active.insert(node->get());
+        break;
+      }
+    }
+  }
+
+  std::unordered_map<const Node*, std::vector<Value>> arrived;  // per output
+  const auto deliver = [&](const Value& to, const Value& gradient) {
+    std::vector<Value>& slots = arrived[to.node.get()];
+    slots.resize(to.node->outputs.size());
+    Value& slot = slots[to.index];
+    slot = slot ? accumulate(slot, gradient) : gradient;
+  };
+  if (active.contains(of.node.get())) deliver(of, seed);
+
+  std::unordered_set<const Node*> leaves;
+  for (const Value& value : wrt) leaves.insert(value.node.get());
+  for (const auto& node : newest_first) {
+    const auto found = arrived.find(node.get());
+    if (found == arrived.end() || node->inputs.empty()) continue;
+    std::unique_ptr<bool[]> wants(new bool[node->inputs.size()]);
+    bool any = false;
+    for (size_t i = 0; i < node->inputs.size(); ++i) {
+      wants[i] = node->inputs[i] && is_floating(node->inputs[i].dtype()) && active.contains(node->inputs[i].node.get());
+      any = any || wants[i];
+    }
+    if (!any) continue;
+    const std::vector<Value> incoming = found->second;
+    const std::vector<Value> flowing = node->primitive->gradient(
+        {node, incoming, std::span<const bool>(wants.get(), node->inputs.size())});
+    for (size_t i = 0; i < flowing.size(); ++i) {
+      if (!flowing[i] || !wants[i]) continue;
+      if (flowing[i].shape() != node->inputs[i].shape()) {
+        throw Error(ErrorCode::Internal, node->primitive->name(),
+                    "gradient of input " + std::to_string(i) + " has shape " + str(flowing[i].shape()) + " for " +
+                        str(node->inputs[i].shape()));
+      }
+      deliver(node->inputs[i], flowing[i]);
+    }
+    if (!leaves.contains(node.get())) arrived.erase(node.get());
+  }
+
+  std::vector<Value> result;
+  for (const Value& value : wrt) {
+    const auto found = arrived.find(value.node.get());
+    result.push_back(found == arrived.end() ? Value{} : found->second[value.index]);
+  }
+  return result;
+}
+
+}  // namespace tiny
