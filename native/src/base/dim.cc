@@ -50,7 +50,8 @@ void Sizes::set(Symbol symbol, int64_t size) {
 }
 
 bool Sizes::has(Symbol symbol) const {
-  return std::any_of(entries_.begin(), entries_.end(), [&](const auto& entry) { return entry.first == symbol; });
+  return std::any_of(entries_.begin(), entries_.end(),
+                     [&](const auto& entry) { return entry.first == symbol; });
 }
 
 int64_t Sizes::get(Symbol symbol) const {
@@ -69,8 +70,9 @@ Dim Dim::of(Symbol symbol) {
 int64_t Dim::value() const {
   if (!is_constant()) {
     throw Error(ErrorCode::Shape, "",
-                "the size '" + str() + "' is symbolic inside compile(): its value is not known while the "
-                "function is traced; use dim(i) in shapes, or pass it as an argument");
+                "the size '" + str() +
+                    "' is symbolic inside compile(): its value is not known while the "
+                    "function is traced; use dim(i) in shapes, or pass it as an argument");
   }
   return constant_;
 }
@@ -89,7 +91,8 @@ std::string Dim::str() const {
     if (factor != 1) text += std::to_string(factor) + "*";
     text += name_of(name);
   }
-  if (constant_ != 0) text += (constant_ > 0 ? " + " : " - ") + std::to_string(constant_ > 0 ? constant_ : -constant_);
+  if (constant_ != 0)
+    text += (constant_ > 0 ? " + " : " - ") + std::to_string(constant_ > 0 ? constant_ : -constant_);
   return text;
 }
 
@@ -121,18 +124,20 @@ Dim Dim::operator*(int64_t factor) const {
 Dim Dim::operator*(const Dim& other) const {
   if (other.is_constant()) return *this * other.constant_;
   if (is_constant()) return other * constant_;
-  throw Error(ErrorCode::Shape, "", "the product of the symbolic sizes " + str() + " and " + other.str() +
-                                        " has no affine form");
+  throw Error(ErrorCode::Shape, "",
+              "the product of the symbolic sizes " + str() + " and " + other.str() + " has no affine form");
 }
 
 bool Dim::divisible_by(int64_t divisor) const {
   if (divisor == 0 || constant_ % divisor != 0) return false;
-  return std::all_of(terms_.begin(), terms_.end(), [&](const auto& term) { return term.second % divisor == 0; });
+  return std::all_of(terms_.begin(), terms_.end(),
+                     [&](const auto& term) { return term.second % divisor == 0; });
 }
 
 Dim Dim::operator/(int64_t divisor) const {
   if (!divisible_by(divisor)) {
-    throw Error(ErrorCode::Shape, "", "the size " + str() + " is not divisible by " + std::to_string(divisor));
+    throw Error(ErrorCode::Shape, "",
+                "the size " + str() + " is not divisible by " + std::to_string(divisor));
   }
   Dim quotient(constant_ / divisor);
   for (const auto& [name, factor] : terms_) quotient.terms_.emplace_back(name, factor / divisor);
@@ -145,9 +150,13 @@ std::string str(const Shape& shape) {
   return text + "]";
 }
 
-std::vector<int64_t> bind(const Shape& shape, const Sizes& sizes) {
-  std::vector<int64_t> bound;
-  bound.reserve(shape.size());
+void Dims::push_back(int64_t dim) {
+  if (rank_ == kMaxRank) throw Error(ErrorCode::Shape, "", "tensors have at most 8 dimensions");
+  dims_[rank_++] = dim;
+}
+
+Dims bind(const Shape& shape, const Sizes& sizes) {
+  Dims bound;
   for (const Dim& dim : shape) bound.push_back(dim.bind(sizes));
   return bound;
 }

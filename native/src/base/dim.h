@@ -1,6 +1,8 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <initializer_list>
 #include <span>
 #include <string>
 #include <string_view>
@@ -59,8 +61,37 @@ class Dim {
 
 using Shape = std::vector<Dim>;
 
+// A shape as numbers, held inline: views of operands are copied for every kernel call.
+class Dims {
+ public:
+  static constexpr size_t kMaxRank = 8;
+
+  Dims() = default;
+  Dims(std::initializer_list<int64_t> dims) {
+    for (const int64_t dim : dims) push_back(dim);
+  }
+  explicit Dims(const std::vector<int64_t>& dims) {
+    for (const int64_t dim : dims) push_back(dim);
+  }
+
+  size_t size() const { return rank_; }
+  bool empty() const { return rank_ == 0; }
+  int64_t& operator[](size_t i) { return dims_[i]; }
+  int64_t operator[](size_t i) const { return dims_[i]; }
+  int64_t front() const { return dims_[0]; }
+  int64_t back() const { return dims_[rank_ - 1]; }
+  const int64_t* begin() const { return dims_; }
+  const int64_t* end() const { return dims_ + rank_; }
+  void push_back(int64_t dim);  // throws ShapeError beyond kMaxRank
+  bool operator==(const Dims& other) const { return std::equal(begin(), end(), other.begin(), other.end()); }
+
+ private:
+  int64_t dims_[kMaxRank] = {};
+  size_t rank_ = 0;
+};
+
 std::string str(const Shape& shape);  // "[tokens, 768]"
-std::vector<int64_t> bind(const Shape& shape, const Sizes& sizes);
+Dims bind(const Shape& shape, const Sizes& sizes);
 
 // Product over constants and at most one symbolic dim; throws ShapeError for more.
 Dim elements(const Shape& shape);

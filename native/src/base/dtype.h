@@ -13,13 +13,17 @@ enum class DType : uint8_t { Float32, Float64, BFloat16, Float16, Int32, Int64, 
 constexpr size_t size_of(DType dtype) {
   switch (dtype) {
     case DType::Float64:
-    case DType::Int64: return 8;
+    case DType::Int64:
+      return 8;
     case DType::Float32:
-    case DType::Int32: return 4;
+    case DType::Int32:
+      return 4;
     case DType::BFloat16:
-    case DType::Float16: return 2;
+    case DType::Float16:
+      return 2;
     case DType::Int8:
-    case DType::UInt8: return 1;
+    case DType::UInt8:
+      return 1;
   }
   return 0;
 }

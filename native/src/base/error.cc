@@ -6,17 +6,28 @@ namespace tiny {
 
 std::string_view name_of(ErrorCode code) {
   switch (code) {
-    case ErrorCode::Shape: return "ShapeError";
-    case ErrorCode::DType: return "DTypeError";
-    case ErrorCode::Index: return "IndexError";
-    case ErrorCode::Checkpoint: return "CheckpointError";
-    case ErrorCode::Stale: return "StaleGraphError";
-    case ErrorCode::Disposed: return "DisposedError";
-    case ErrorCode::Memory: return "OutOfMemoryError";
-    case ErrorCode::Aborted: return "AbortError";
-    case ErrorCode::Gradient: return "GradientError";
-    case ErrorCode::Option: return "OptionError";
-    case ErrorCode::Internal: return "InternalError";
+    case ErrorCode::Shape:
+      return "ShapeError";
+    case ErrorCode::DType:
+      return "DTypeError";
+    case ErrorCode::Index:
+      return "IndexError";
+    case ErrorCode::Checkpoint:
+      return "CheckpointError";
+    case ErrorCode::Stale:
+      return "StaleGraphError";
+    case ErrorCode::Disposed:
+      return "DisposedError";
+    case ErrorCode::Memory:
+      return "OutOfMemoryError";
+    case ErrorCode::Aborted:
+      return "AbortError";
+    case ErrorCode::Gradient:
+      return "GradientError";
+    case ErrorCode::Option:
+      return "OptionError";
+    case ErrorCode::Internal:
+      return "InternalError";
   }
   return "InternalError";
 }

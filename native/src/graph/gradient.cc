@@ -30,8 +30,9 @@ std::vector<std::shared_ptr<const Node>> ancestors(const Value& of) {
 std::vector<Value> gradients(const Value& of, const Value& seed, std::span<const Value> wrt,
                              Accumulate accumulate) {
   if (!of.shape().empty() && !(elements(of.shape()) == Dim(1))) {
-    throw Error(ErrorCode::Gradient, "gradients",
-                "only a scalar can be differentiated, not a tensor of shape " + str(of.shape()) + "; sum it first");
+    throw Error(
+        ErrorCode::Gradient, "gradients",
+        "only a scalar can be differentiated, not a tensor of shape " + str(of.shape()) + "; sum it first");
   }
   const auto newest_first = ancestors(of);
 
@@ -64,19 +65,20 @@ std::vector<Value> gradients(const Value& of, const Value& seed, std::span<const
     std::unique_ptr<bool[]> wants(new bool[node->inputs.size()]);
     bool any = false;
     for (size_t i = 0; i < node->inputs.size(); ++i) {
-      wants[i] = node->inputs[i] && is_floating(node->inputs[i].dtype()) && active.contains(node->inputs[i].node.get());
+      wants[i] = node->inputs[i] && is_floating(node->inputs[i].dtype()) &&
+                 active.contains(node->inputs[i].node.get());
       any = any || wants[i];
     }
     if (!any) continue;
     const std::vector<Value> incoming = found->second;
-    const std::vector<Value> flowing = node->primitive->gradient(
-        {node, incoming, std::span<const bool>(wants.get(), node->inputs.size())});
+    const std::vector<Value> flowing =
+        node->primitive->gradient({node, incoming, std::span<const bool>(wants.get(), node->inputs.size())});
     for (size_t i = 0; i < flowing.size(); ++i) {
       if (!flowing[i] || !wants[i]) continue;
       if (flowing[i].shape() != node->inputs[i].shape()) {
         throw Error(ErrorCode::Internal, node->primitive->name(),
-                    "gradient of input " + std::to_string(i) + " has shape " + str(flowing[i].shape()) + " for " +
-                        str(node->inputs[i].shape()));
+                    "gradient of input " + std::to_string(i) + " has shape " + str(flowing[i].shape()) +
+                        " for " + str(node->inputs[i].shape()));
       }
       deliver(node->inputs[i], flowing[i]);
     }

@@ -159,8 +159,6 @@ int placeholder_argument(const Node& node) {
   return primitive == nullptr ? -1 : primitive->argument;
 }
 
-bool is_constant(const Node& node) {
-  return dynamic_cast<const Constant*>(node.primitive.get()) != nullptr;
-}
+bool is_constant(const Node& node) { return dynamic_cast<const Constant*>(node.primitive.get()) != nullptr; }
 
 }  // namespace tiny

@@ -52,7 +52,7 @@ struct Value {
 struct View {
   void* data = nullptr;
   DType dtype = DType::Float32;
-  std::vector<int64_t> dims;
+  Dims dims;
   int64_t row_stride = 0;  // elements
 
   template <typename T>
@@ -85,7 +85,7 @@ class Run {
 
  protected:
   std::vector<View> inputs_, outputs_;
-  std::vector<bool> present_, wanted_;
+  std::vector<bool> wanted_;
   std::vector<Variable*> variables_;
   void* scratch_ = nullptr;
   ThreadPool* pool_ = nullptr;
@@ -156,7 +156,7 @@ struct Node {
   std::unique_ptr<const Primitive> primitive;
   std::vector<Value> inputs;  // may contain empty values
   std::vector<Type> outputs;
-  uint64_t order;  // creation number: inputs always have lower ones
+  uint64_t order;                  // creation number: inputs always have lower ones
   std::vector<uint64_t> versions;  // of an update's outputs (kLatest inside compiled plans)
 
   // Memory of evaluated roots and of tensors made from data, per output; null where it was not

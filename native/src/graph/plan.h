@@ -1,13 +1,14 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include "graph/node.h"
 #include "graph/variable.h"
 
 namespace tiny {
+
+class Layouts;
 
 // Where a value of a plan lives while the plan runs.
 enum class Storage {
@@ -22,15 +23,17 @@ enum class Storage {
 
 struct PlannedValue {
   Type type;
-  Storage storage = Storage::Arena;
-  int of = -1;      // Alias: the value it is a window of; Arena after in-place reuse: the value taken over
-  Dim offset;       // Alias: elements
-  int slot = -1;    // Arena: range number; Result: root number; Argument: argument number
-  Value constant;   // Constant
+  Storage storage = Storage::Unwanted;
+  int of = -1;     // Alias: the value it is a window of
+  Dim offset;      // Alias: elements from that value's start
+  int slot = -1;   // Arena: slot number; Result: root number; Argument: argument number
+  Value constant;  // Constant
   std::shared_ptr<tiny::Variable> variable;  // Variable
-  uint64_t version = kLatest;                // Variable: the version that must be stored
+  uint64_t version = kLatest;                // Variable: the version that must be stored when the plan starts
 };
 
+// One kernel call, or, where `node` is null, a copy of input 0 to output 0: a version of a variable
+// that is still read after an update of this plan has overwritten it.
 struct PlannedStep {
   std::shared_ptr<const Node> node;
   std::vector<int> inputs;   // value numbers, -1 for absent ones
@@ -53,10 +56,17 @@ struct PlannedRoot {
 
 // What a graph computes, in order, with the lifetimes of everything in between. Immutable and
 // without sizes: each call binds its own.
+//
+// Order: steps keep the order in which their nodes were made, split into stages. A stage is kernels
+// first, then the updates whose inputs are ready; what reads an updated version is in a later stage.
+// Nearly every plan has one stage, so that nothing can fail once its updates begin.
 class Plan {
  public:
-  // Throws DisposedError, or ShapeError for roots of symbolic shape that are not computable.
+  // `updates` are run, without a result of their own. Throws DisposedError for tensors made from
+  // data and disposed of since, OptionError for a compiled function that captures a pending update.
   static std::shared_ptr<const Plan> compile(std::vector<Value> roots, std::vector<Value> updates = {});
+  Plan();
+  ~Plan();
 
   std::vector<PlannedValue> values;
   std::vector<PlannedStep> steps;
@@ -64,8 +74,15 @@ class Plan {
   std::vector<PlannedRoot> roots;
   std::vector<std::shared_ptr<tiny::Variable>> updated;  // every variable some step updates, once
   std::vector<std::shared_ptr<tiny::Variable>> read;     // every variable some step reads, once
-  std::vector<Type> arguments;                           // by argument number; rank 0 where unused
+  std::vector<Type> arguments;                           // by argument number
+  std::vector<bool> argument_used;
   int stages = 1;
+
+  // Arena layouts of recent calls, by their sizes. Touched only by the thread that executes.
+  Layouts& layouts() const { return *layouts_; }
+
+ private:
+  std::unique_ptr<Layouts> layouts_;
 };
 
 }  // namespace tiny

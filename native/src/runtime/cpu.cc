@@ -69,8 +69,8 @@ bool hardware_has(Isa candidate) {
                     (extended.c & (1u << 5));
   if (candidate == Isa::Avx2) return avx2;
   // x86-64-v4: AVX-512 F, DQ, CD, BW, VL.
-  const bool avx512 = avx2 && (state & 0xe6) == 0xe6 &&
-                      all(seven.b, 1u << 16 | 1u << 17 | 1u << 28 | 1u << 30 | 1u << 31);
+  const bool avx512 =
+      avx2 && (state & 0xe6) == 0xe6 && all(seven.b, 1u << 16 | 1u << 17 | 1u << 28 | 1u << 30 | 1u << 31);
   if (candidate == Isa::Avx512) return avx512;
   // AVX512_VNNI and AVX512_BF16.
   if (candidate == Isa::Avx512Bf16) return avx512 && (seven.c & (1u << 11)) && (seven1.a & (1u << 5));
@@ -112,29 +112,38 @@ bool hardware_has(Isa candidate) { return candidate == Isa::Scalar; }
 
 bool built_with(Isa candidate) {
   switch (candidate) {
-    case Isa::Scalar: return true;
+    case Isa::Scalar:
+      return true;
 #if defined(TINY_HAVE_SSE2)
-    case Isa::Sse2: return true;
+    case Isa::Sse2:
+      return true;
 #endif
 #if defined(TINY_HAVE_AVX2)
-    case Isa::Avx2: return true;
+    case Isa::Avx2:
+      return true;
 #endif
 #if defined(TINY_HAVE_AVX512)
-    case Isa::Avx512: return true;
+    case Isa::Avx512:
+      return true;
 #endif
 #if defined(TINY_HAVE_AVX512BF16)
-    case Isa::Avx512Bf16: return true;
+    case Isa::Avx512Bf16:
+      return true;
 #endif
 #if defined(TINY_HAVE_NEON)
-    case Isa::Neon: return true;
+    case Isa::Neon:
+      return true;
 #endif
 #if defined(TINY_HAVE_NEON_BF16)
-    case Isa::NeonBf16: return true;
+    case Isa::NeonBf16:
+      return true;
 #endif
 #if defined(TINY_HAVE_NEON_I8MM)
-    case Isa::NeonI8mm: return true;
+    case Isa::NeonI8mm:
+      return true;
 #endif
-    default: return false;
+    default:
+      return false;
   }
 }
 
@@ -155,7 +164,8 @@ Isa decide() {
     if (name_of(candidate) == cap) return candidate;
     names += (names.empty() ? "" : ", ") + std::string(name_of(candidate));
   }
-  throw Error(ErrorCode::Option, "", "TINY_ISA=" + std::string(cap) + " is not among what this machine runs: " + names);
+  throw Error(ErrorCode::Option, "",
+              "TINY_ISA=" + std::string(cap) + " is not among what this machine runs: " + names);
 }
 
 CacheSizes read_cache_sizes() {

@@ -1,10 +1,12 @@
 #include "runtime/engine.h"
 
 #include <algorithm>
+#include <chrono>
 #include <string>
 #include <utility>
 
 #include "base/error.h"
+#include "runtime/arena.h"
 
 #if defined(__linux__)
 #include <sched.h>
@@ -13,6 +15,8 @@
 namespace tiny {
 
 namespace {
+
+constexpr auto kIdle = std::chrono::seconds(5);
 
 // Processors this process may run on: a container's share, not the host's.
 int processors() {
@@ -73,7 +77,13 @@ void Engine::loop() {
     std::unique_ptr<Job> job;
     {
       std::unique_lock lock(mutex_);
-      arrived_.wait(lock, [&] { return !queue_.empty(); });
+      const auto ready = [this] { return !queue_.empty(); };
+      if (!arrived_.wait_for(lock, kIdle, ready)) {
+        lock.unlock();
+        trim_arena();
+        lock.lock();
+        arrived_.wait(lock, ready);
+      }
       job = std::move(queue_.front());
       queue_.pop_front();
       running_ = job.get();

@@ -1,10 +1,9 @@
 #include "runtime/memory.h"
 
 #include <atomic>
+#include <new>
 #include <string>
 #include <utility>
-
-#include "base/error.h"
 
 namespace tiny {
 
@@ -13,36 +12,44 @@ namespace {
 std::atomic<int64_t> live{0};
 std::atomic<int64_t> peak{0};
 std::atomic<int64_t> limit{0};
+std::atomic<int64_t> cached{0};
 
-Error out_of_memory(int64_t bytes, int64_t held, const char* what, const char* cause) {
+Error out_of_memory(int64_t bytes, const char* what, const char* cause) {
+  const int64_t held = live.load();
   return Error(ErrorCode::Memory, "",
-               std::string(what) + " needs " + std::to_string(bytes) + " bytes while " + std::to_string(held) +
-                   " are held" + cause,
+               std::string(what) + " needs " + std::to_string(bytes) + " bytes while " +
+                   std::to_string(held) + " are held; " + cause,
                {{"requested", static_cast<double>(bytes)},
                 {"held", static_cast<double>(held)},
                 {"limit", static_cast<double>(limit.load())}});
 }
 
-void count(int64_t bytes) {
-  const int64_t now = live.fetch_add(bytes) + bytes;
-  for (int64_t seen = peak.load(); seen < now && !peak.compare_exchange_weak(seen, now);) {
-  }
-}
-
 }  // namespace
 
-MemoryStats memory_stats() { return {live.load(), peak.load(), limit.load()}; }
+MemoryStats memory_stats() { return {live.load(), peak.load(), limit.load(), cached.load()}; }
 
 void reset_memory_peak() { peak.store(live.load()); }
 
 void set_memory_limit(int64_t bytes) { limit.store(bytes); }
 
 void check_memory(int64_t bytes, const char* what) {
-  const int64_t held = live.load(), most = limit.load();
-  if (most > 0 && held + bytes > most) {
-    throw out_of_memory(bytes, held, what, "; raise memory.limit, or use smaller batches or a smaller dtype");
+  const int64_t most = limit.load();
+  if (most > 0 && live.load() + bytes > most) {
+    throw out_of_memory(bytes, what, "raise memory.limit, or use smaller batches or a smaller dtype");
   }
 }
+
+Error system_out_of_memory(int64_t bytes, const char* what) {
+  return out_of_memory(bytes, what, "the system has no more to give");
+}
+
+void count_live(int64_t bytes) {
+  const int64_t now = live.fetch_add(bytes) + bytes;
+  for (int64_t seen = peak.load(); seen < now && !peak.compare_exchange_weak(seen, now);) {
+  }
+}
+
+void count_cached(int64_t bytes) { cached.fetch_add(bytes); }
 
 std::shared_ptr<Buffer> Buffer::allocate(size_t bytes) {
   check_memory(static_cast<int64_t>(bytes), "a tensor");
@@ -50,11 +57,11 @@ std::shared_ptr<Buffer> Buffer::allocate(size_t bytes) {
   try {
     buffer->own_ = AlignedBytes(bytes);
   } catch (const std::bad_alloc&) {
-    throw out_of_memory(static_cast<int64_t>(bytes), live.load(), "a tensor", "; the system has no more to give");
+    throw system_out_of_memory(static_cast<int64_t>(bytes), "a tensor");
   }
   buffer->data_ = buffer->own_.data();
   buffer->bytes_ = bytes;
-  count(static_cast<int64_t>(bytes));
+  count_live(static_cast<int64_t>(bytes));
   return buffer;
 }
 
@@ -67,7 +74,7 @@ std::shared_ptr<Buffer> Buffer::view(void* data, size_t bytes, std::shared_ptr<c
 }
 
 Buffer::~Buffer() {
-  if (own_) count(-static_cast<int64_t>(bytes_));
+  if (own_) count_live(-static_cast<int64_t>(bytes_));
 }
 
 }  // namespace tiny
