@@ -32,8 +32,23 @@ const VariableRead* variable_read(const Node& node) {
 Variable::Variable(Type type, std::shared_ptr<Buffer> contents, std::string name)
     : type_(std::move(type)), name_(std::move(name)), contents_(std::move(contents)) {}
 
+struct Variable::Owner {
+  std::shared_ptr<Variable> variable;
+  ~Owner() { variable->forget_pending(); }
+};
+
 std::shared_ptr<Variable> Variable::create(Type type, std::shared_ptr<Buffer> contents, std::string name) {
-  return std::shared_ptr<Variable>(new Variable(std::move(type), std::move(contents), std::move(name)));
+  auto owner = std::make_shared<Owner>();
+  owner->variable =
+      std::shared_ptr<Variable>(new Variable(std::move(type), std::move(contents), std::move(name)));
+  Variable* variable = owner->variable.get();
+  return std::shared_ptr<Variable>(std::move(owner), variable);
+}
+
+void Variable::forget_pending() {
+  Value dropped;
+  std::lock_guard lock(mutex_);
+  dropped = std::exchange(pending_, Value{});
 }
 
 Value Variable::read() {

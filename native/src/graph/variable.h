@@ -23,6 +23,9 @@ class DerivedForm {
 // old version.
 class Variable : public std::enable_shared_from_this<Variable> {
  public:
+  // The pointer returned is the owner's: nodes hold the variable by shared_from_this(), and when the last
+  // owner goes, an update that was bound and can no longer be read goes with it (it refers to its variable,
+  // which would keep both for ever otherwise).
   static std::shared_ptr<Variable> create(Type type, std::shared_ptr<Buffer> contents, std::string name);
 
   const Type& type() const { return type_; }
@@ -58,6 +61,8 @@ class Variable : public std::enable_shared_from_this<Variable> {
   void drop_derived();
 
  private:
+  struct Owner;
+  void forget_pending();
   Variable(Type type, std::shared_ptr<Buffer> contents, std::string name);
 
   Type type_;
