@@ -75,7 +75,7 @@ export async function buildSanitized(session, targets, defines = {}) {
 export async function testAddressAndUndefined(session) {
   const out = await buildSanitized(session, ['tests'], { TINY_TESTS: 'ON' })
   return runPrograms(session, out, {
-    env: { ASAN_OPTIONS: 'detect_leaks=1', UBSAN_OPTIONS: 'print_stacktrace=1' },
+    env: { ASAN_OPTIONS: 'detect_leaks=1:allocator_may_return_null=1', UBSAN_OPTIONS: 'print_stacktrace=1' },
   })
 }
 
@@ -89,7 +89,7 @@ async function configureAndBuild(session, dir, defines) {
 export async function testThread(session) {
   const dir = join(root, 'build/tsan')
   await configureAndBuild(session, dir, { TINY_SANITIZE: 'thread' })
-  return runPrograms(session, dir, { env: { TSAN_OPTIONS: 'halt_on_error=1' } })
+  return runPrograms(session, dir, { env: { TSAN_OPTIONS: 'halt_on_error=1:allocator_may_return_null=1' } })
 }
 
 /** ARM code, cross-compiled, under qemu's user mode; kernels once per instruction set. */
