@@ -24,7 +24,7 @@ endfunction()
 
 foreach(layer base runtime graph ops formats)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${source_dir}/${layer}/*.cc)
-  list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
+  list(FILTER sources EXCLUDE REGEX "_(test|cases)\\.cc$")
   tiny_object_library(tiny_${layer} ${sources})
 endforeach()
 

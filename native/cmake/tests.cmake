@@ -1,4 +1,5 @@
-# tests/tests_<layer>: doctest, every src/<layer>/**/*_test.cc. Not in "all": an ordinary build does not want them.
+# tests/tests_<layer>: doctest, every src/<layer>/**/*_test.cc and the tables they read, *_cases.cc. Not in "all": an ordinary build
+# does not want them.
 find_path(TINY_DOCTEST_DIR doctest/doctest.h NO_CMAKE_FIND_ROOT_PATH)
 if(NOT TINY_DOCTEST_DIR)
   message(FATAL_ERROR "doctest/doctest.h not found: install doctest-dev (Debian), doctest (Homebrew) or set TINY_DOCTEST_DIR")
@@ -19,7 +20,8 @@ foreach(layer base runtime kernels graph formats ops)
       list(APPEND tests ${found})
     endforeach()
   else()
-    file(GLOB_RECURSE tests CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/src/${layer}/*_test.cc)
+    file(GLOB_RECURSE tests CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/src/${layer}/*_test.cc
+         ${CMAKE_CURRENT_SOURCE_DIR}/src/${layer}/*_cases.cc)
   endif()
   if(NOT tests)
     continue()

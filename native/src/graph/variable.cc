@@ -70,7 +70,9 @@ void Variable::bind(const Value& value, uint64_t version) {
 }
 
 uint64_t Variable::claim() {
+  Value superseded;  // from now on a read binds the version claimed here, whose writer depends on it
   std::lock_guard lock(mutex_);
+  superseded = std::exchange(pending_, Value{});
   return ++newest_;
 }
 

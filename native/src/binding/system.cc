@@ -1,0 +1,92 @@
+#include "binding/system.h"
+
+#include <thread>
+
+#include "binding/conversion.h"
+#include "binding/errors.h"
+#include "graph/execute.h"
+#include "ops/registry.h"
+#include "runtime/cpu.h"
+#include "runtime/memory.h"
+
+namespace tiny::binding {
+
+Napi::Value memory_statistics(Environment& environment, const Napi::CallbackInfo&) {
+  const MemoryStats stats = memory_stats();
+  Napi::Object result = Napi::Object::New(environment.env());
+  result.Set("live", static_cast<double>(stats.live));
+  result.Set("peak", static_cast<double>(stats.peak));
+  result.Set("limit", static_cast<double>(stats.limit));
+  return result;
+}
+
+Napi::Value limit_memory(Environment& environment, const Napi::CallbackInfo& info) {
+  const int64_t bytes = integer_from(info[0], "the memory limit");
+  if (bytes < 0) throw wrong_argument("the memory limit must be a number of bytes, or 0 for none");
+  set_memory_limit(bytes);
+  return environment.env().Undefined();
+}
+
+Napi::Value reset_peak(Environment& environment, const Napi::CallbackInfo&) {
+  reset_memory_peak();
+  return environment.env().Undefined();
+}
+
+Napi::Value threads(Environment& environment, const Napi::CallbackInfo&) {
+  return Napi::Number::New(environment.env(), Engine::instance().threads());
+}
+
+Napi::Value set_threads(Environment& environment, const Napi::CallbackInfo& info) {
+  const int64_t count = integer_from(info[0], "the number of threads");
+  if (count < 1 || count > 256) {
+    throw wrong_argument("threads must be from 1 to 256, not " + std::to_string(count));
+  }
+  Engine::instance().set_threads(static_cast<int>(count));
+  return environment.env().Undefined();
+}
+
+Napi::Value cpu(Environment& environment, const Napi::CallbackInfo&) {
+  const Napi::Env env = environment.env();
+  const CacheSizes& sizes = cache_sizes();
+  Napi::Object caches = Napi::Object::New(env);
+  caches.Set("l1", static_cast<double>(sizes.l1));
+  caches.Set("l2", static_cast<double>(sizes.l2));
+  caches.Set("l3", static_cast<double>(sizes.l3));
+  Napi::Array isas = Napi::Array::New(env);
+  for (const Isa usable : usable_isas()) isas.Set(isas.Length(), std::string(name_of(usable)));
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("isa", std::string(name_of(isa())));
+  result.Set("isas", isas);
+  result.Set("model", cpu_model());
+  result.Set("caches", caches);
+  result.Set("processors", static_cast<double>(std::max(1u, std::thread::hardware_concurrency())));
+  return result;
+}
+
+Napi::Value op_names(Environment& environment, const Napi::CallbackInfo&) {
+  const std::vector<OpEntry> entries = all_ops();
+  Napi::Array names = Napi::Array::New(environment.env(), entries.size());
+  for (uint32_t i = 0; i < entries.size(); ++i) names.Set(i, entries[i].name);
+  return names;
+}
+
+Napi::Value switch_profiling(Environment& environment, const Napi::CallbackInfo& info) {
+  set_profiling(flag_from(info[0], "profiling"));
+  return environment.env().Undefined();
+}
+
+Napi::Value op_times(Environment& environment, const Napi::CallbackInfo&) {
+  const Napi::Env env = environment.env();
+  const std::vector<OpTime> times = profile();
+  Napi::Array result = Napi::Array::New(env, times.size());
+  for (uint32_t i = 0; i < times.size(); ++i) {
+    Napi::Object entry = Napi::Object::New(env);
+    entry.Set("op", times[i].op);
+    entry.Set("calls", static_cast<double>(times[i].calls));
+    entry.Set("seconds", times[i].seconds);
+    result.Set(i, entry);
+  }
+  return result;
+}
+
+}  // namespace tiny::binding

@@ -1,0 +1,3 @@
+#include "kernels/attention/body.inc"
+
+TINY_ATTENTION_TABLE(avx2)

@@ -1,0 +1,157 @@
+#include "kernels/matmul/matmul.h"
+
+#include <algorithm>
+
+#include "kernels/matmul/kernels.h"
+#include "kernels/matmul/packed.h"
+#include "kernels/matmul/reference.h"
+#include "kernels/matmul/schedule.h"
+
+namespace tiny {
+
+namespace {
+
+void multiply_float64(const Product& p, ThreadPool& pool) {
+  const int64_t grain = 1 + (1 << 16) / (1 + p.n * p.k);
+  pool.ranges(p.m, grain, [&](int64_t begin, int64_t end) { multiply_reference<double>(p, begin, end); });
+}
+
+// Rows divided evenly into tiles, whose heights so differ by one at most.
+struct Rows {
+  int64_t count, tiles;
+  int64_t start(int64_t tile) const {
+    const int64_t height = count / tiles, higher = count % tiles;
+    return tile * height + std::min(tile, higher);
+  }
+};
+
+class Multiplication {
+ public:
+  Multiplication(const Product& product, void* scratch, ThreadPool& pool, const MatmulKernels& kernels)
+      : p_(product), kernels_(kernels), pool_(pool), blocking_(blocking_of(product, kernels, pool.size())) {
+    dot_ = p_.bf16 && kernels.dot;
+    a_format_ = dot_ ? PanelFormat::Bf16Pairs : PanelFormat::F32;
+    // A panel that is packed for this product only is float32 where it is multiplied as that.
+    b_format_ = p_.packed != nullptr ? p_.packed->format() : a_format_;
+    char* at = static_cast<char*>(scratch);
+    a_ = at;
+    b_ = at += blocking_.a_bytes;
+    at += blocking_.b_bytes * static_cast<size_t>(pool.size());
+    const bool in_scratch = blocking_.partial_bytes > 0;
+    partial_ = in_scratch ? reinterpret_cast<float*>(at) : static_cast<float*>(p_.c);
+    partial_stride_ = in_scratch ? p_.n : p_.c_stride;
+  }
+
+  void run() {
+    for (int64_t row = 0; row < p_.m; row += blocking_.rows) {
+      const int64_t count = std::min(blocking_.rows, p_.m - row);
+      const Rows rows{count, (count + kernels_.rows - 1) / kernels_.rows};
+      int64_t k0 = 0;
+      do {
+        const int64_t k = std::min(blocking_.depth, p_.k - k0);
+        pack_rows(rows, row, k0, k);
+        multiply_rows(rows, row, k0, k);
+        k0 += blocking_.depth;
+      } while (k0 < p_.k);
+    }
+  }
+
+ private:
+  char* a_panel(const Rows& rows, int64_t tile, int64_t k) const {
+    return a_ + panel_bytes(a_format_, rows.start(tile), k);
+  }
+
+  // op(a)'s rows are the columns of its transpose.
+  void pack_rows(const Rows& rows, int64_t row, int64_t k0, int64_t k) {
+    Matrix transpose = p_.a;
+    transpose.transposed = !transpose.transposed;
+    const int64_t grain = 1 + 16384 / (1 + k * kernels_.rows);
+    pool_.ranges(rows.tiles, grain, [&](int64_t begin, int64_t end) {
+      for (int64_t tile = begin; tile < end; ++tile) {
+        const int64_t start = rows.start(tile), height = rows.start(tile + 1) - start;
+        PanelSource source = columns_of(transpose, row + start, k0, height, height, k);
+        source.round = p_.bf16;
+        kernels_.pack(source, a_format_, a_panel(rows, tile, k));
+      }
+    });
+  }
+
+  void multiply_rows(const Rows& rows, int64_t row, int64_t k0, int64_t k) {
+    const int64_t panels = (p_.n + kernels_.columns - 1) / kernels_.columns;
+    const int64_t parts = std::min(blocking_.parts, rows.tiles);
+    deal(pool_, blocking_.parallel, panels * parts, blocking_.group,
+         [&](int64_t begin, int64_t end, int thread) {
+           while (begin < end) {
+             const int64_t part = begin / panels, first = begin % panels;
+             const int64_t count = std::min(end - begin, panels - first);
+             const Rows split{rows.tiles, parts};
+             multiply_group(rows, row, split.start(part), split.start(part + 1), first, count, k0, k, thread);
+             begin += count;
+           }
+         });
+  }
+
+  // Tiles [tile, last) of the rows by panels [first, first + count).
+  void multiply_group(const Rows& rows, int64_t row, int64_t tile, int64_t last, int64_t first, int64_t count,
+                      int64_t k0, int64_t k, int thread) {
+    char* own = b_ + blocking_.b_bytes * static_cast<size_t>(thread);
+    const int64_t panel = panel_bytes(b_format_, kernels_.columns, k);
+    if (p_.packed == nullptr) {
+      for (int64_t i = 0; i < count; ++i) {
+        const int64_t column = (first + i) * kernels_.columns;
+        const int64_t valid = std::min(kernels_.columns, p_.n - column);
+        PanelSource source = columns_of(p_.b, column, k0, valid, kernels_.columns, k);
+        source.round = p_.bf16;
+        kernels_.pack(source, b_format_, own + i * panel);
+      }
+    }
+    Tile t{};
+    t.product = &p_;
+    t.k = k;
+    t.dot = dot_;
+    t.b_format = b_format_;
+    t.partial = partial_;
+    t.partial_stride = partial_stride_;
+    t.first = k0 == 0;
+    t.last = k0 + k >= p_.k;
+    for (; tile < last; ++tile) {
+      t.row = row + rows.start(tile);
+      t.height = rows.start(tile + 1) - rows.start(tile);
+      t.a = a_panel(rows, tile, k);
+      for (int64_t i = 0; i < count; ++i) {
+        t.column = (first + i) * kernels_.columns;
+        t.width = std::min(kernels_.columns, p_.n - t.column);
+        t.b = p_.packed != nullptr ? p_.packed->panel(first + i, k0) : own + i * panel;
+        t.next = static_cast<const char*>(t.b) + panel;
+        kernels_.tile(t);
+      }
+    }
+  }
+
+  const Product& p_;
+  const MatmulKernels& kernels_;
+  ThreadPool& pool_;
+  const Blocking blocking_;
+  bool dot_;
+  PanelFormat a_format_, b_format_;
+  char *a_, *b_;
+  float* partial_;
+  int64_t partial_stride_;
+};
+
+}  // namespace
+
+size_t multiply_scratch(const Product& product, int threads, const MatmulKernels& kernels) {
+  if (product.a.dtype == DType::Float64) return 0;
+  const Blocking b = blocking_of(product, kernels, threads);
+  return b.a_bytes + b.b_bytes * static_cast<size_t>(threads) + b.partial_bytes;
+}
+
+void multiply(const Product& product, void* scratch, ThreadPool& pool,
+              const MatmulKernels& kernels) noexcept {
+  if (product.m == 0 || product.n == 0) return;
+  if (product.a.dtype == DType::Float64) return multiply_float64(product, pool);
+  Multiplication(product, scratch, pool, kernels).run();
+}
+
+}  // namespace tiny

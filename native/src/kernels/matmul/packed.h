@@ -1,0 +1,36 @@
+#pragma once
+
+#include <memory>
+
+#include "kernels/matmul/kernels.h"
+#include "runtime/memory.h"
+#include "runtime/thread_pool.h"
+
+namespace tiny {
+
+// op(b) [k, n] as panels for isa()'s kernels: what a frozen weight is kept as.
+class PackedMatrix {
+ public:
+  // `bf16` says that products round their operands to bfloat16. Panels are float32, or half as large where
+  // the matrix is stored in half or is rounded anyway. Throws OutOfMemoryError.
+  static std::unique_ptr<PackedMatrix> pack(const Matrix& b, int64_t n, int64_t k, bool bf16,
+                                            ThreadPool& pool,
+                                            const MatmulKernels& kernels = matmul_kernels());
+
+  static PanelFormat format_of(DType dtype, bool bf16);
+
+  PanelFormat format() const { return format_; }
+  // Panel `index` from `k0` on (an even number).
+  const char* panel(int64_t index, int64_t k0) const {
+    return static_cast<const char*>(panels_->data()) + index * panel_bytes(format_, columns_, k_) +
+           panel_bytes(format_, columns_, k0);
+  }
+
+ private:
+  PackedMatrix() = default;
+  PanelFormat format_ = PanelFormat::F32;
+  int64_t columns_ = 0, k_ = 0;
+  std::shared_ptr<Buffer> panels_;
+};
+
+}  // namespace tiny

@@ -1,0 +1,15 @@
+import { core } from './native.js'
+
+/** Native memory of the process, in bytes. */
+export const memory = {
+  stats: (): { live: number; peak: number; limit: number } => core().memoryStats(),
+  /** What evaluations may hold together; beyond it they reject with OutOfMemoryError before they start. */
+  get limit(): number {
+    return core().memoryStats().limit
+  },
+  set limit(bytes: number) {
+    core().setMemoryLimit(bytes)
+  },
+  /** Makes what is live now the peak. */
+  resetPeak: (): void => core().resetMemoryPeak(),
+}

@@ -1,0 +1,6 @@
+export { Dropout } from './dropout.js'
+export { Embedding } from './embedding.js'
+export { constant, kaimingUniform, normal, ones, uniform, zeros } from './initialisers.js'
+export { Linear } from './linear.js'
+export { Module, ModuleList } from './module.js'
+export { LayerNorm, RMSNorm } from './norm.js'
