@@ -2,6 +2,7 @@
 #include "binding/environment.h"
 #include "binding/errors.h"
 #include "binding/evaluation.h"
+#include "binding/file.h"
 #include "binding/plan.h"
 #include "binding/stay_loaded.h"
 #include "binding/system.h"
@@ -30,6 +31,7 @@ Napi::Object load(Napi::Env env, Napi::Object exports) {
   VariableHandle::define(environment);
   PlanHandle::define(environment);
   CancellationHandle::define(environment);
+  FileHandle::define(environment);
 
   define<set_error_classes>(exports, "setErrorClasses");
   define<apply_op>(exports, "apply");
@@ -55,6 +57,8 @@ Napi::Object load(Napi::Env env, Napi::Object exports) {
   define<op_names>(exports, "ops");
   define<switch_profiling>(exports, "setProfiling");
   define<op_times>(exports, "profile");
+  define<open_file>(exports, "openSafetensors");
+  define<save_file>(exports, "saveSafetensors");
   exports.Set("crossings", Napi::Function::New<crossings>(env, "crossings"));
   return exports;
 }

@@ -1,6 +1,8 @@
 #include "binding/arrays.h"
 
+#include <cstdlib>
 #include <cstring>
+#include <optional>
 
 #include "binding/conversion.h"
 #include "binding/errors.h"
@@ -11,6 +13,9 @@ namespace tiny::binding {
 namespace {
 
 constexpr int kFloat16Array = 11;  // napi_float16_array of newer headers
+
+// Bytes from which a copy on JavaScript's thread is worth avoiding: some 100 µs.
+constexpr size_t kSharedFrom = size_t{1} << 20;
 
 napi_typedarray_type element_kind(DType dtype) {
   switch (dtype) {
@@ -85,6 +90,30 @@ void check(napi_env env, napi_status status) {
   if (status != napi_ok) throw Napi::Error::New(env);
 }
 
+Napi::Value typed_array(napi_env env, DType dtype, size_t bytes, napi_value buffer) {
+  napi_value array;
+  check(env, napi_create_typedarray(env, element_kind(dtype), bytes / size_of(dtype), buffer, 0, &array));
+  return Napi::Value(env, array);
+}
+
+// Nothing where the system has no memory or the host (Electron) allows no memory but JavaScript's own:
+// the caller's other way tells why.
+std::optional<OutputArray> shared_array(napi_env env, DType dtype, size_t bytes) {
+  // calloc: fresh pages are zero already and are touched by the engine first.
+  using Memory = std::shared_ptr<void>;
+  const Memory memory(std::calloc(bytes, 1), std::free);
+  if (!memory) return std::nullopt;
+  auto hold = std::make_unique<Memory>(memory);
+  napi_value buffer;
+  const auto release = [](napi_env, void*, void* held) { delete static_cast<Memory*>(held); };
+  if (napi_create_external_arraybuffer(env, memory.get(), bytes, release, hold.get(), &buffer) != napi_ok) {
+    return std::nullopt;
+  }
+  hold.release();
+  return OutputArray{typed_array(env, dtype, bytes, buffer), Buffer::view(memory.get(), bytes, memory),
+                     false};
+}
+
 }  // namespace
 
 ArrayBytes array_bytes(const Napi::Value& value, DType dtype, const std::string& what) {
@@ -139,10 +168,26 @@ NewArray new_array(Environment& environment, DType dtype, std::span<const int64_
   }
   NewArray made{{}, nullptr, bytes};
   check(env, napi_get_arraybuffer_info(env, buffer, &made.data, nullptr));
-  napi_value array;
-  check(env, napi_create_typedarray(env, element_kind(dtype), bytes / size_of(dtype), buffer, 0, &array));
-  made.array = Napi::Value(env, array);
+  made.array = typed_array(env, dtype, bytes, buffer);
   return made;
+}
+
+OutputArray output_array(Environment& environment, DType dtype, std::span<const int64_t> dims) {
+  if (const size_t bytes = dense_bytes(dims, dtype); bytes >= kSharedFrom) {
+    check_memory(static_cast<int64_t>(bytes), "an array of results");
+    if (std::optional<OutputArray> shared = shared_array(environment.env(), dtype, bytes)) return *shared;
+  }
+  const NewArray own = new_array(environment, dtype, dims);
+  return {own.array, Buffer::allocate(own.bytes), true};
+}
+
+void deliver(const Buffer& buffer, const Napi::Value& array) {
+  void* data = nullptr;
+  size_t length = 0;
+  napi_typedarray_type kind = napi_uint8_array;
+  check(array.Env(), napi_get_typedarray_info(array.Env(), array, &kind, &length, &data, nullptr, nullptr));
+  if (length * element_size(kind) == buffer.bytes() && length > 0)
+    std::memcpy(data, buffer.data(), buffer.bytes());
 }
 
 }  // namespace tiny::binding

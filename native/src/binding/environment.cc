@@ -74,8 +74,9 @@ Environment& Environment::of(napi_env env) {
 Napi::Promise Environment::start(Task task, std::unique_ptr<Settlement> settlement,
                                  CancellationHandle* cancellation) {
   Settlement* const raw = settlement.get();
-  Napi::Promise promise = raw->deferred.Promise();
   auto work = std::make_unique<Work>(id_, *this, std::move(task), raw);
+  raw->deferred_ = Napi::Promise::Deferred::New(env_);
+  const Napi::Promise promise = raw->deferred_->Promise();
   if (cancellation != nullptr) cancellation->attach(work->cancellation());
   if (pending_.empty()) napi_ref_threadsafe_function(env_, wake_);
   pending_.push_back(std::move(settlement));
@@ -134,9 +135,9 @@ void Environment::settle(std::unique_ptr<Settlement> settlement) {
   try {
     try {
       if (settlement->failure_) std::rethrow_exception(settlement->failure_);
-      settlement->deferred.Resolve(settlement->result(env()));
+      settlement->deferred_->Resolve(settlement->result(env()));
     } catch (...) {
-      settlement->deferred.Reject(to_javascript(*this, std::current_exception()));
+      settlement->deferred_->Reject(to_javascript(*this, std::current_exception()));
     }
   } catch (const std::exception&) {
     // JavaScript is being terminated: nobody is left to tell.

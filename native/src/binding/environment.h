@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -29,15 +30,13 @@ using Task = std::function<void(ThreadPool& pool, const Cancellation* cancellati
 // with. Lives and dies on the environment's thread; the engine only leaves the outcome in it.
 class Settlement {
  public:
-  explicit Settlement(Napi::Env env) : deferred(Napi::Promise::Deferred::New(env)) {}
   virtual ~Settlement() = default;
   // Runs on the environment's thread after success; the promise resolves with what it returns.
   virtual Napi::Value result(Napi::Env env) { return env.Undefined(); }
 
-  Napi::Promise::Deferred deferred;
-
  private:
   friend class Environment;
+  std::optional<Napi::Promise::Deferred> deferred_;  // from the start on
   std::exception_ptr failure_;
   Settlement* next_ = nullptr;  // among the finished ones
   std::list<std::unique_ptr<Settlement>>::iterator place_;

@@ -19,8 +19,8 @@ constexpr size_t kCopiedAtOnce = size_t{1} << 16;
 
 class ReadSettlement final : public TensorSettlement {
  public:
-  ReadSettlement(Napi::Env env, std::shared_ptr<TensorState> tensor, const Napi::Value& array)
-      : TensorSettlement(env, {std::move(tensor)}), array_(Napi::Persistent(array.As<Napi::Object>())) {}
+  ReadSettlement(std::shared_ptr<TensorState> tensor, const Napi::Value& array)
+      : TensorSettlement({std::move(tensor)}), array_(Napi::Persistent(array.As<Napi::Object>())) {}
   Napi::Value result(Napi::Env env) override {
     TensorSettlement::result(env);
     return array_.Value();
@@ -66,7 +66,7 @@ Napi::Value evaluate_roots(Environment& environment, const Napi::CallbackInfo& i
         stop_if_cancelled(stop);
         evaluate_or_explain(roots, {}, pool, stop);
       },
-      std::make_unique<TensorSettlement>(environment.env(), std::move(states)), cancellation);
+      std::make_unique<TensorSettlement>(std::move(states)), cancellation);
 }
 
 Napi::Value evaluate_updates(Environment& environment, const Napi::CallbackInfo& info) {
@@ -82,7 +82,7 @@ Napi::Value evaluate_updates(Environment& environment, const Napi::CallbackInfo&
         stop_if_cancelled(stop);
         evaluate_or_explain({}, updates, pool, stop);
       },
-      std::make_unique<Settlement>(environment.env()), cancellation);
+      std::make_unique<Settlement>(), cancellation);
 }
 
 Napi::Value read(Environment& environment, const Napi::CallbackInfo& info) {
@@ -96,7 +96,7 @@ Napi::Value read(Environment& environment, const Napi::CallbackInfo& info) {
     deferred.Resolve(array.array);
     return deferred.Promise();
   }
-  auto settlement = std::make_unique<ReadSettlement>(environment.env(), tensor.state(), array.array);
+  auto settlement = std::make_unique<ReadSettlement>(tensor.state(), array.array);
   return environment.start(
       [value, data = array.data, bytes = array.bytes](ThreadPool& pool, const Cancellation* stop) {
         stop_if_cancelled(stop);

@@ -16,14 +16,14 @@ Napi::Value read(Environment& environment, const Napi::CallbackInfo& info);
 // Resolves with undefined once V8 has been told of what the tensors hold now.
 class TensorSettlement : public Settlement {
  public:
-  TensorSettlement(Napi::Env env, std::vector<std::shared_ptr<TensorState>> tensors)
-      : Settlement(env), tensors_(std::move(tensors)) {}
+  explicit TensorSettlement(std::vector<std::shared_ptr<TensorState>> tensors = {})
+      : tensors_(std::move(tensors)) {}
   Napi::Value result(Napi::Env env) override {
     for (const auto& tensor : tensors_) tensor->report(env);
     return env.Undefined();
   }
 
- private:
+ protected:
   std::vector<std::shared_ptr<TensorState>> tensors_;
 };
 

@@ -58,16 +58,16 @@ Napi::Value PlanHandle::output_count(Environment& environment, const Napi::Callb
   return Napi::Number::New(environment.env(), static_cast<double>(function().outputs.size()));
 }
 
-// One entry per kernel call: {op, stage, storage}, the last by output; a copy has no op of its own.
+// One entry per kernel call: {op, stage, storage}, the last one name per output; a copy has no op of its own.
 Napi::Value PlanHandle::describe(Environment& environment, const Napi::CallbackInfo&) {
   const Napi::Env env = environment.env();
   const Plan& plan = *function().plan;
   Napi::Array steps = Napi::Array::New(env, plan.steps.size());
   for (uint32_t s = 0; s < plan.steps.size(); ++s) {
     const PlannedStep& step = plan.steps[s];
-    Napi::Array storage = Napi::Array::New(env, step.outputs.size());
-    for (uint32_t i = 0; i < step.outputs.size(); ++i) {
-      storage.Set(i, name_of(plan.values[step.outputs[i]].storage));
+    std::string storage;
+    for (const int output : step.outputs) {
+      storage += (storage.empty() ? "" : ", ") + std::string(name_of(plan.values[output].storage));
     }
     Napi::Object entry = Napi::Object::New(env);
     entry.Set("op", step.node ? step.node->primitive->name() : "copy");

@@ -46,27 +46,27 @@ struct PlannedCall {
   }
 };
 
-// Holds the host arrays back until the engine has filled them, then puts them among the outputs.
 class RunSettlement final : public TensorSettlement {
  public:
-  RunSettlement(Napi::Env env, const Napi::Array& outputs, const Napi::Array& arrays,
-                std::vector<std::shared_ptr<TensorState>> tensors)
-      : TensorSettlement(env, std::move(tensors)),
-        outputs_(Napi::Persistent(outputs.As<Napi::Object>())),
-        arrays_(Napi::Persistent(arrays.As<Napi::Object>())) {}
+  using TensorSettlement::TensorSettlement;
+
+  // `buffer` is brought over to `array` when the engine is done.
+  void copy(const Napi::Value& array, std::shared_ptr<Buffer> buffer) {
+    copies_.push_back({Napi::Persistent(array.As<Napi::Object>()), std::move(buffer)});
+  }
+  void add(std::shared_ptr<TensorState> tensor) { tensors_.push_back(std::move(tensor)); }
 
   Napi::Value result(Napi::Env env) override {
-    Napi::Object outputs = outputs_.Value();
-    const Napi::Array arrays = arrays_.Value().As<Napi::Array>();
-    for (uint32_t i = 0; i < arrays.Length(); ++i) {
-      const Napi::Value array = arrays.Get(i);
-      if (array.IsObject()) outputs.Set(i, array);
-    }
+    for (const auto& [array, buffer] : copies_) deliver(*buffer, array.Value());
     return TensorSettlement::result(env);
   }
 
  private:
-  Napi::ObjectReference outputs_, arrays_;
+  struct Copy {
+    Napi::ObjectReference array;
+    std::shared_ptr<Buffer> buffer;
+  };
+  std::vector<Copy> copies_;
 };
 
 void check_type(const Type& given, const Type& expected, const Dims& dims, const std::string& what) {
@@ -144,8 +144,7 @@ Napi::Value run_plan(Environment& environment, const Napi::CallbackInfo& info) {
   bind_arguments(*planned, function, array_from(info[1], "the arguments"));
 
   Napi::Array outputs = Napi::Array::New(env, function.outputs.size());
-  Napi::Array arrays = Napi::Array::New(env, function.outputs.size());
-  std::vector<std::shared_ptr<TensorState>> tensors;
+  auto settlement = std::make_unique<RunSettlement>();
   for (uint32_t i = 0; i < function.outputs.size(); ++i) {
     const auto& [type, native] = function.outputs[i];
     const Dims dims = tiny::bind(type.shape, planned->call.sizes);
@@ -154,13 +153,13 @@ Napi::Value run_plan(Environment& environment, const Napi::CallbackInfo& info) {
       dense_bytes(dims, type.dtype);
       destination.tensor = constant(Type(type.dtype, Shape(dims.begin(), dims.end())), nullptr);
       const Napi::Object tensor = TensorHandle::of(environment, destination.tensor);
-      tensors.push_back(TensorHandle::from(tensor)->state());
+      settlement->add(TensorHandle::from(tensor)->state());
       outputs.Set(i, tensor);
     } else {
-      const NewArray array = new_array(environment, type.dtype, dims);
-      destination.buffer = Buffer::view(array.data, array.bytes, nullptr);
-      arrays.Set(i, array.array);
-      outputs.Set(i, env.Undefined());
+      const OutputArray output = output_array(environment, type.dtype, dims);
+      destination.buffer = output.buffer;
+      if (output.copied) settlement->copy(output.array, output.buffer);
+      outputs.Set(i, output.array);
     }
     planned->call.results.push_back(std::move(destination));
   }
@@ -168,7 +167,6 @@ Napi::Value run_plan(Environment& environment, const Napi::CallbackInfo& info) {
   result.Set("outputs", outputs);
 
   find_pending(*planned);
-  auto settlement = std::make_unique<RunSettlement>(env, outputs, arrays, std::move(tensors));
   planned->call.versions.reserve(function.plan->updated.size());
   // Nothing may come between claiming versions and queueing the call that will write them.
   for (const auto& variable : function.plan->updated) planned->call.versions.push_back(variable->claim());

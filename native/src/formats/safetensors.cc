@@ -13,6 +13,7 @@ namespace tiny {
 namespace {
 
 constexpr size_t kPrefix = 8;
+constexpr size_t kMostDims = 32;
 constexpr uint64_t kMostHeader = 100'000'000;  // bytes; the reference implementation's limit
 
 // Multiplies unless the product leaves int64.
@@ -62,10 +63,16 @@ void Safetensors::read_header() {
         tensor.stored_dtype = json.string();
         has_dtype = true;
       } else if (field == "shape") {
-        json.array([&] { tensor.shape.push_back(json.size()); });
+        json.array([&] {
+          if (tensor.shape.size() == kMostDims) json.fail("tensor '" + name + "' has too many dimensions");
+          tensor.shape.push_back(json.size());
+        });
         has_shape = true;
       } else if (field == "data_offsets") {
-        json.array([&] { offsets.push_back(json.size()); });
+        json.array([&] {
+          if (offsets.size() == 2) json.fail("tensor '" + name + "' has more than two data_offsets");
+          offsets.push_back(json.size());
+        });
       } else {
         json.fail("tensor '" + name + "' has an unknown field '" + field + "'");
       }

@@ -79,12 +79,15 @@ NAME(geluTanh);
 NAME(silu);
 #undef NAME
 
+// The gradient of a spread operand sums up to 77,000 terms of either sign.
+constexpr double kSummed = 1e-5;
+
 const OpCase kCases[] = {
-    {"add", binary<k_add>, {0, 1}, {}, {0, 1}},
-    {"sub", binary<k_sub>, {0, 1}, {}, {0, 1}},
-    {"mul", binary<k_mul>, {0, 1}, {}, {0, 1}},
-    {"maximum", binary<k_maximum>, {0, 1}, {}, {0, 1}},
-    {"minimum", binary<k_minimum>, {0, 1}, {}, {0, 1}},
+    {"add", binary<k_add>, {0, 1}, {}, {0, 1}, kSummed},
+    {"sub", binary<k_sub>, {0, 1}, {}, {0, 1}, kSummed},
+    {"mul", binary<k_mul>, {0, 1}, {}, {0, 1}, kSummed},
+    {"maximum", binary<k_maximum>, {0, 1}, {}, {0, 1}, kSummed},
+    {"minimum", binary<k_minimum>, {0, 1}, {}, {0, 1}, kSummed},
     {"div",
      [](Draw& draw) {
        const Shape shape = matrix(draw);
@@ -92,7 +95,8 @@ const OpCase kCases[] = {
      },
      {0, 1},
      {},
-     {0, 1}},
+     {0, 1},
+     kSummed},
     {"scalar - x",
      [](Draw& draw) {
        const Shape shape = matrix(draw);
@@ -100,7 +104,8 @@ const OpCase kCases[] = {
      },
      {0, 1},
      {1},
-     {1}},
+     {1},
+     kSummed},
     {"rank 3 + row",
      [](Draw& draw) {
        const Dim width(draw.size(4, 33));
@@ -160,7 +165,8 @@ const OpCase kCases[] = {
      },
      {1, 2},
      {},
-     {0, 1, 2}},
+     {0, 1, 2},
+     kSummed},
     {"where, float condition",
      [](Draw& draw) {
        const Shape shape = matrix(draw);
@@ -171,7 +177,8 @@ const OpCase kCases[] = {
      },
      {1, 2},
      {0, 2},
-     {0, 2}},
+     {0, 2},
+     kSummed},
 };
 
 }  // namespace

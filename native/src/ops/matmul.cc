@@ -38,12 +38,15 @@ class Matmul final : public Primitive {
 
   size_t scratch(const Extent& extent) const override {
     const Product p = product(extent.inputs, extent.outputs, false);
-    return converted_bias(extent.inputs) + multiply_scratch(p, extent.threads);
+    const size_t unwanted = extent.wanted[0] ? 0 : align_up(extent.outputs[0].bytes());
+    return converted_bias(extent.inputs) + unwanted + multiply_scratch(p, extent.threads);
   }
 
   void forward(Run& run) const override {
     const View views[] = {run.input(kA), run.input(kB), run.input(kBias), run.input(kResidual)};
-    const View outputs[] = {run.output(0), run.wanted(1) ? run.output(1) : View{}};
+    // There is a second output only with an activation.
+    const bool pre = options_.activation != Activation::None && run.wanted(1);
+    const View outputs[] = {run.output(0), pre ? run.output(1) : View{}};
     Product p = product(views, outputs, true);
     char* scratch = static_cast<char*>(run.scratch());
     if (const size_t bytes = converted_bias(views)) {
@@ -51,6 +54,11 @@ class Matmul final : public Primitive {
       for (int64_t j = 0; j < p.n; ++j) bias[j] = element<float>(views[kBias].data, views[kBias].dtype, j);
       p.bias = bias;
       scratch += bytes;
+    }
+    // A gradient may want the activation's argument alone.
+    if (!run.wanted(0)) {
+      p.c = scratch;
+      scratch += align_up(run.output(0).bytes());
     }
     multiply(p, scratch, run.pool());
   }

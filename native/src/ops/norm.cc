@@ -112,6 +112,11 @@ class Norm final : public Primitive {
   const char* name() const override { return options_.centred ? "layerNorm" : "rmsNorm"; }
   int reuse(size_t output) const override { return output == 0 ? 0 : output == 1 ? 3 : -1; }
 
+  // A gradient may want the statistics alone.
+  size_t scratch(const Extent& extent) const override {
+    return extent.wanted[0] ? 0 : extent.outputs[0].bytes();
+  }
+
   void forward(Run& run) const override {
     with_float(name(), run.input(0).dtype, [&](auto zero) { run_in<decltype(zero)>(run); });
   }
@@ -153,7 +158,7 @@ class Norm final : public Primitive {
     norm.residual_stride = norm.residual == nullptr ? 0 : run.input(3).row_stride;
     norm.weight_offset = static_cast<T>(options_.weight_offset);
     norm.eps = static_cast<T>(options_.eps);
-    norm.y = run.output(0).as<T>();
+    norm.y = static_cast<T*>(run.wanted(0) ? run.output(0).data : run.scratch());
     norm.sum = wanted_or_null<T>(run, 1);
     norm.mean = wanted_or_null<T>(run, 2);
     norm.rstd = wanted_or_null<T>(run, 3);

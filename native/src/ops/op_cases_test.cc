@@ -154,12 +154,15 @@ Value as_slice(const Value& x) {
 template <typename Check>
 void for_cases(const Check& check) {
   const char* only = std::getenv("TINY_OP_CASES");
+  int checked = 0;
   for (const OpCase& row : all_op_cases()) {
     if (only != nullptr && std::strstr(row.name, only) == nullptr) continue;
     const std::string name = row.name;
     CAPTURE(name);
     CHECK_NOTHROW(check(row));
+    ++checked;
   }
+  CHECK_MESSAGE(checked > 0, "no case is named like " << only);
 }
 
 double projected(const OpInstance& instance, std::span<const Value> inputs, ThreadPool& pool) {

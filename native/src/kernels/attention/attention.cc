@@ -1,12 +1,10 @@
 #include "kernels/attention/attention.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 
-#include "base/aligned.h"
 #include "kernels/attention/reference.h"
-#include "kernels/attention/sequence.h"
+#include "kernels/attention/schedule.h"
 
 namespace tiny {
 
@@ -17,80 +15,18 @@ namespace tiny {
 namespace {
 
 template <typename T>
-int64_t tile_queries(const Attention<T>& call) {
-  return std::max<int64_t>(1, kQueryRows / (call.heads / call.kv_heads));
-}
-
-// A range of one sequence's rows.
-struct Span {
-  int64_t sequence, first, count;
-};
-
-// Cuts every sequence into spans of at most `size`; returns how many. `count_of` gives a sequence's length.
-template <typename CountOf>
-int64_t cut(int64_t sequences, int64_t size, Span* spans, const CountOf& count_of) {
-  int64_t found = 0;
-  for (int64_t s = 0; s < sequences; ++s) {
-    const int64_t count = count_of(s);
-    for (int64_t first = 0; first < count; first += size) {
-      spans[found++] = {s, first, std::min(size, count - first)};
-    }
-  }
-  return found;
-}
-
-// Deals items out to the team one at a time, last ones first: causal tiles cost more towards the end.
-template <typename Body>
-void deal(ThreadPool& pool, int64_t count, const Body& body) {
-  if (pool.size() == 1 || count == 1) {
-    for (int64_t i = count; i-- > 0;) body(i, 0);
-    return;
-  }
-  struct Context {
-    std::atomic<int64_t> left;
-    const Body* body;
-  } context{{count}, &body};
-  pool.run(
-      [](void* raw, int thread) {
-        Context& shared = *static_cast<Context*>(raw);
-        for (int64_t i; (i = shared.left.fetch_sub(1, std::memory_order_relaxed) - 1) >= 0;)
-          (*shared.body)(i, thread);
-      },
-      &context);
-}
-
-// Hands out consecutive aligned pieces of a workspace.
-class Workspace {
- public:
-  explicit Workspace(void* base) : base_(static_cast<char*>(base)) {}
-  template <typename U>
-  U* take(int64_t count) {
-    return reinterpret_cast<U*>(bytes(static_cast<size_t>(count) * sizeof(U)));
-  }
-  char* bytes(size_t size) {
-    char* piece = base_ == nullptr ? nullptr : base_ + used_;
-    used_ += align_up(size);
-    return piece;
-  }
-  size_t used() const { return used_; }
-
- private:
-  char* base_;
-  size_t used_ = 0;
-};
-
-template <typename T>
 struct ForwardSpace {
   ForwardSpace(const AttentionFunctions<T>& kernels, const Attention<T>& call, int64_t queries, int threads,
                void* base)
       : space(base), per_thread(align_up(kernels.forward_scratch(call))) {
-    spans = space.template take<Span>(queries / tile_queries(call) + call.sequences);
+    spans = space.template take<Span>(most_spans(queries, tile_queries(call), call.sequences));
     workspaces = space.bytes(per_thread * static_cast<size_t>(threads));
   }
   Workspace space;
   size_t per_thread;
   Span* spans;
   char* workspaces;
+  char* workspace(int thread) const { return workspaces + per_thread * static_cast<size_t>(thread); }
 };
 
 template <typename T>
@@ -98,9 +34,9 @@ struct BackwardSpace {
   BackwardSpace(const AttentionFunctions<T>& kernels, const Attention<T>& call, int64_t queries, int64_t keys,
                 bool bias, int threads, void* base)
       : space(base), per_thread(align_up(kernels.backward_scratch(call))) {
-    const int64_t key_tiles = keys / kKeyTile + call.sequences;
+    const int64_t key_tiles = most_spans(keys, kKeyTile, call.sequences);
     first_parts = space.template take<int64_t>(call.sequences);
-    query_spans = space.template take<Span>(queries / kKeyTile + call.sequences);
+    query_spans = space.template take<Span>(most_spans(queries, kKeyTile, call.sequences));
     key_spans = space.template take<Span>(key_tiles);
     delta = space.template take<T>(queries * call.heads);
     parts = space.template take<T>(bias ? key_tiles * call.heads * call.buckets : 0);
@@ -112,6 +48,7 @@ struct BackwardSpace {
   Span *query_spans, *key_spans;
   T *delta, *parts;
   char* workspaces;
+  char* workspace(int thread) const { return workspaces + per_thread * static_cast<size_t>(thread); }
 };
 
 template <typename T>
@@ -205,12 +142,12 @@ void attention_forward(const AttentionFunctions<T>& kernels, const Attention<T>&
                        void* scratch) noexcept {
   if (call.sequences == 0) return;
   ForwardSpace<T> space(kernels, call, call.query_offsets[call.sequences], pool.size(), scratch);
-  const int64_t spans =
-      cut(call.sequences, tile_queries(call), space.spans, [&](int64_t s) { return query_count(call, s); });
-  deal(pool, spans * call.kv_heads, [&](int64_t item, int thread) {
-    const Span& span = space.spans[item / call.kv_heads];
-    kernels.forward(call, {span.sequence, item % call.kv_heads, span.first, span.count},
-                    space.workspaces + space.per_thread * static_cast<size_t>(thread));
+  const Spans spans = cut_forward(call, pool.size(), space.spans);
+  deal(pool, spans.pieces, [&](int64_t piece, int thread) {
+    const auto [span, kv_head] = spans.at(piece);
+    const int64_t kv_heads = std::min(span.kv_heads, call.kv_heads - kv_head);
+    kernels.forward(call, {span.sequence, span.first, span.count, kv_head, kv_heads},
+                    space.workspace(thread));
   });
 }
 
@@ -221,12 +158,11 @@ void attention_weights(const AttentionFunctions<T>& kernels, const Attention<T>&
               [&](int64_t begin, int64_t end) { std::fill(out + begin * keys, out + end * keys, T(0)); });
   if (call.sequences == 0) return;
   ForwardSpace<T> space(kernels, call, call.query_offsets[call.sequences], pool.size(), scratch);
-  const int64_t spans =
-      cut(call.sequences, tile_queries(call), space.spans, [&](int64_t s) { return query_count(call, s); });
-  deal(pool, spans * call.kv_heads, [&](int64_t item, int thread) {
-    const Span& span = space.spans[item / call.kv_heads];
-    kernels.weights(call, {span.sequence, item % call.kv_heads, span.first, span.count}, out, queries, keys,
-                    space.workspaces + space.per_thread * static_cast<size_t>(thread));
+  const Spans spans = cut_queries(call, tile_queries(call), space.spans);
+  deal(pool, spans.pieces, [&](int64_t piece, int thread) {
+    const auto [span, kv_head] = spans.at(piece);
+    kernels.weights(call, {span.sequence, span.first, span.count, kv_head, 1}, out, queries, keys,
+                    space.workspace(thread));
   });
 }
 
@@ -241,10 +177,6 @@ void attention_backward(const AttentionFunctions<T>& kernels, AttentionGradient<
   BackwardSpace<T> space(kernels, call, queries, keys, bias, pool.size(), scratch);
   gradient.delta = space.delta;
   gradient.bias_parts = bias ? space.parts : nullptr;
-  const auto workspace = [&](int thread) {
-    return space.workspaces + space.per_thread * static_cast<size_t>(thread);
-  };
-
   compute_delta(gradient, queries, pool);
   if (gradient.d_sinks != nullptr) compute_d_sinks(gradient, queries, pool);
   int64_t parts = 0;
@@ -256,32 +188,30 @@ void attention_backward(const AttentionFunctions<T>& kernels, AttentionGradient<
   const bool dq = gradient.dq != nullptr, dkv = gradient.dk != nullptr || gradient.dv != nullptr || bias;
   if (pool.size() == 1 || sequences * call.kv_heads >= 4 * pool.size()) {
     // Whole heads: scores are recomputed once for all gradients.
-    deal(pool, dq || dkv ? sequences * call.kv_heads : 0, [&](int64_t item, int thread) {
-      const int64_t s = item / call.kv_heads;
-      kernels.backward(gradient,
-                       {s, item % call.kv_heads, 0, query_count(call, s), 0, key_count(call, s),
-                        space.first_parts[s], dq, dkv},
-                       workspace(thread));
+    deal(pool, dq || dkv ? sequences * call.kv_heads : 0, [&](int64_t piece, int thread) {
+      const int64_t s = piece / call.kv_heads;
+      const GradientTile tile{
+          s,  piece % call.kv_heads, 0, query_count(call, s), 0, key_count(call, s), space.first_parts[s], dq,
+          dkv};
+      kernels.backward(gradient, tile, space.workspace(thread));
     });
   } else {
     // Too few heads to go round: key tiles own dk and dv, query tiles dq, at two recomputations.
-    const int64_t key_spans =
-        dkv ? cut(sequences, kKeyTile, space.key_spans, [&](int64_t s) { return key_count(call, s); }) : 0;
-    deal(pool, key_spans * call.kv_heads, [&](int64_t item, int thread) {
-      const Span& span = space.key_spans[item / call.kv_heads];
-      kernels.backward(gradient,
-                       {span.sequence, item % call.kv_heads, 0, query_count(call, span.sequence), span.first,
-                        span.count, space.first_parts[span.sequence], false, true},
-                       workspace(thread));
+    const Spans key_spans = cut_keys(call, space.key_spans);
+    deal(pool, dkv ? key_spans.pieces : 0, [&](int64_t piece, int thread) {
+      const auto [span, kv_head] = key_spans.at(piece);
+      const int64_t s = span.sequence;
+      const GradientTile tile{
+          s, kv_head, 0, query_count(call, s), span.first, span.count, space.first_parts[s], false, true};
+      kernels.backward(gradient, tile, space.workspace(thread));
     });
-    const int64_t query_spans =
-        dq ? cut(sequences, kKeyTile, space.query_spans, [&](int64_t s) { return query_count(call, s); }) : 0;
-    deal(pool, query_spans * call.kv_heads, [&](int64_t item, int thread) {
-      const Span& span = space.query_spans[item / call.kv_heads];
-      kernels.backward(gradient,
-                       {span.sequence, item % call.kv_heads, span.first, span.count, 0,
-                        key_count(call, span.sequence), space.first_parts[span.sequence], true, false},
-                       workspace(thread));
+    const Spans query_spans = cut_queries(call, kKeyTile, space.query_spans);
+    deal(pool, dq ? query_spans.pieces : 0, [&](int64_t piece, int thread) {
+      const auto [span, kv_head] = query_spans.at(piece);
+      const int64_t s = span.sequence;
+      const GradientTile tile{
+          s, kv_head, span.first, span.count, 0, key_count(call, s), space.first_parts[s], true, false};
+      kernels.backward(gradient, tile, space.workspace(thread));
     });
   }
   if (bias) combine_bias_parts(gradient, parts, pool);

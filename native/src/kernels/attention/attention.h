@@ -67,10 +67,12 @@ struct AttentionGradient {
   T* d_sinks = nullptr;                           // [heads]
 };
 
-// A piece of forward work: some queries of a sequence, for the heads that share a key head.
+// A piece of forward work: some queries of a sequence for some key heads and the heads that share them,
+// kQueryRows rows at most (or one query of one key head).
 struct QueryTile {
-  int64_t sequence, kv_head;
+  int64_t sequence;
   int64_t first, count;  // queries, within the sequence
+  int64_t kv_head, kv_heads;
 };
 
 // A piece of backward work: it owns dq of its queries (if `dq`), and dk, dv, bias parts of its keys

@@ -34,13 +34,13 @@ static void reference_forward(const Attention<T>& call, const QueryTile& tile, v
   seen_keys(call, s, &seen_begin, &seen_end);
   const uint32_t threshold = dropout_threshold(call.dropout);
   const T keep = T(1 / (1 - call.dropout));
-  for (int64_t h = tile.kv_head * group; h < (tile.kv_head + 1) * group; ++h) {
+  for (int64_t h = tile.kv_head * group; h < (tile.kv_head + tile.kv_heads) * group; ++h) {
     for (int64_t i = tile.first; i < tile.first + tile.count; ++i) {
       const int64_t row = call.query_offsets[s] + i, position = query_position(call, s, i);
       const T* q = call.q + row * call.q_stride + h * call.head_dim;
       T* o = call.o == nullptr ? nullptr : call.o + row * call.o_stride + h * call.value_dim;
       const auto score = [&](int64_t j, int64_t distance) {
-        const T* k = call.k + key_row(call, s, j) * call.k_stride + tile.kv_head * call.head_dim;
+        const T* k = call.k + key_row(call, s, j) * call.k_stride + h / group * call.head_dim;
         const T bias =
             call.bias != nullptr ? call.bias[bucket_of(call, distance) * call.bias_stride + h] : T(0);
         return capped_score(call, q, k) + bias;
@@ -58,7 +58,7 @@ static void reference_forward(const Attention<T>& call, const QueryTile& tile, v
         T p = exp(score(j, distance) - largest);
         sum += p;
         if (call.dropout > 0) p = dropped(call.key, threshold, row * call.heads + h, j) ? T(0) : p * keep;
-        const T* v = call.v + key_row(call, s, j) * call.v_stride + tile.kv_head * call.value_dim;
+        const T* v = call.v + key_row(call, s, j) * call.v_stride + h / group * call.value_dim;
         if (o != nullptr) add_scaled(o, p, v, call.value_dim);
       }
       const T normalizer = sum > 0 ? 1 / sum : T(0);
@@ -73,7 +73,7 @@ template <typename T>
 static void reference_weights(const Attention<T>& call, const QueryTile& tile, T* out, int64_t queries,
                               int64_t keys, void*) {
   const int64_t s = tile.sequence, group = call.heads / call.kv_heads, m = key_count(call, s);
-  for (int64_t h = tile.kv_head * group; h < (tile.kv_head + 1) * group; ++h) {
+  for (int64_t h = tile.kv_head * group; h < (tile.kv_head + tile.kv_heads) * group; ++h) {
     for (int64_t i = tile.first; i < tile.first + tile.count; ++i) {
       const int64_t position = query_position(call, s, i);
       const T* q = call.q + (call.query_offsets[s] + i) * call.q_stride + h * call.head_dim;
@@ -83,8 +83,8 @@ static void reference_weights(const Attention<T>& call, const QueryTile& tile, T
         const int64_t distance = key_position(call, s, j) - position;
         weights[j] = -T(__builtin_inf());
         if (!visible(call, distance)) continue;
-        weights[j] = capped_score(
-            call, q, call.k + key_row(call, s, j) * call.k_stride + tile.kv_head * call.head_dim);
+        weights[j] =
+            capped_score(call, q, call.k + key_row(call, s, j) * call.k_stride + h / group * call.head_dim);
         if (call.bias != nullptr) weights[j] += call.bias[bucket_of(call, distance) * call.bias_stride + h];
         largest = larger(largest, weights[j]);
       }

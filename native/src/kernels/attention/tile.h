@@ -146,9 +146,12 @@ struct Addends {
   float* row;       // [kKeyTile]
 };
 
+// Whether bias rows are windows of one diagonal. A single query may stand for several heads.
+TINY_INLINE bool diagonal(const Tile& tile) { return tile.consecutive && tile.queries > 1; }
+
 // Before the rows of head h.
 TINY_INLINE void prepare(const Addends& addends, const Attention<float>& call, const Tile& tile, int64_t h) {
-  if (call.bias == nullptr || !tile.consecutive) return;
+  if (call.bias == nullptr || !diagonal(tile)) return;
   for (int64_t x = 0; x < tile.queries + tile.keys - 1; ++x) {
     const int64_t bucket = bucket_of(call, tile.offset + x - (tile.queries - 1));
     addends.diagonal[x] = call.bias[bucket * call.bias_stride + h];
@@ -158,8 +161,8 @@ TINY_INLINE void prepare(const Addends& addends, const Attention<float>& call, c
 // The addends of query i, or null; readable for kKeyTile keys.
 TINY_INLINE const float* row_of(const Addends& addends, const Attention<float>& call, const Tile& tile,
                                 int64_t h, int64_t i) {
-  if (tile.consecutive) return call.bias == nullptr ? nullptr : addends.diagonal + (tile.queries - 1 - i);
   if (call.bias == nullptr && tile.cover != Cover::General) return nullptr;
+  if (diagonal(tile)) return addends.diagonal + (tile.queries - 1 - i);
   const int64_t position = query_position(call, tile.sequence, tile.first_query + i);
   for (int64_t j = 0; j < tile.keys; ++j) {
     const int64_t distance = key_position(call, tile.sequence, tile.first_key + j) - position;

@@ -41,8 +41,8 @@ struct PanelSource {
 };
 
 // Columns [first, first + valid) of op(b), for k from k0 on.
-static inline PanelSource columns_of(const Matrix& b, int64_t first, int64_t k0, int64_t valid, int64_t columns,
-                              int64_t k) {
+static inline PanelSource columns_of(const Matrix& b, int64_t first, int64_t k0, int64_t valid,
+                                     int64_t columns, int64_t k) {
   const int64_t at = b.transposed ? first * b.stride + k0 : k0 * b.stride + first;
   return {static_cast<const char*>(b.data) + at * static_cast<int64_t>(size_of(b.dtype)),
           b.dtype,
@@ -67,7 +67,10 @@ struct Tile {
   float* partial;
   int64_t partial_stride;
   bool first, last;
-  const char* next;  // what will be read after b, for prefetching
+  // Memory that will be read soon, fetched into the second-level cache beside the arithmetic: a line at each
+  // step over k, `next_step` bytes apart. It may be any address.
+  const char* next;
+  int64_t next_step;
 };
 
 struct MatmulKernels {

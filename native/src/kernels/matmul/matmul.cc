@@ -78,53 +78,91 @@ class Multiplication {
 
   void multiply_rows(const Rows& rows, int64_t row, int64_t k0, int64_t k) {
     const int64_t panels = (p_.n + kernels_.columns - 1) / kernels_.columns;
-    const int64_t parts = std::min(blocking_.parts, rows.tiles);
-    deal(pool_, blocking_.parallel, panels * parts, blocking_.group,
-         [&](int64_t begin, int64_t end, int thread) {
-           while (begin < end) {
-             const int64_t part = begin / panels, first = begin % panels;
-             const int64_t count = std::min(end - begin, panels - first);
-             const Rows split{rows.tiles, parts};
-             multiply_group(rows, row, split.start(part), split.start(part + 1), first, count, k0, k, thread);
-             begin += count;
-           }
-         });
+    const Rows split{rows.tiles, std::min(blocking_.parts, rows.tiles)};
+    const auto body = [&](int64_t begin, int64_t end, int64_t next, int thread) {
+      while (begin < end) {
+        const int64_t part = begin / panels, first = begin % panels;
+        const int64_t count = std::min(end - begin, panels - first);
+        begin += count;
+        const int64_t after = begin < end ? begin : next;
+        multiply_group({rows, row, split.start(part), split.start(part + 1), k0, k}, first, count,
+                       after < panels * split.tiles ? after % panels : -1, thread);
+      }
+    };
+    deal(pool_, blocking_.parallel, panels * split.tiles, blocking_.group, body);
   }
 
-  // Tiles [tile, last) of the rows by panels [first, first + count).
-  void multiply_group(const Rows& rows, int64_t row, int64_t tile, int64_t last, int64_t first, int64_t count,
-                      int64_t k0, int64_t k, int thread) {
+  // Tiles [first, last) of a pass's rows over a range of k.
+  struct Part {
+    const Rows& rows;
+    int64_t row, first, last, k0, k;
+  };
+
+  // The part by panels [first, first + count); `following` is the panel that will probably come next, or -1.
+  void multiply_group(const Part& part, int64_t first, int64_t count, int64_t following, int thread) {
     char* own = b_ + blocking_.b_bytes * static_cast<size_t>(thread);
-    const int64_t panel = panel_bytes(b_format_, kernels_.columns, k);
-    if (p_.packed == nullptr) {
-      for (int64_t i = 0; i < count; ++i) {
-        const int64_t column = (first + i) * kernels_.columns;
-        const int64_t valid = std::min(kernels_.columns, p_.n - column);
-        PanelSource source = columns_of(p_.b, column, k0, valid, kernels_.columns, k);
-        source.round = p_.bf16;
-        kernels_.pack(source, b_format_, own + i * panel);
-      }
+    const int64_t panel = panel_bytes(b_format_, kernels_.columns, part.k);
+    for (int64_t i = 0; i < count && p_.packed == nullptr; ++i) {
+      PanelSource source = source_of(first + i, part);
+      source.round = p_.bf16;
+      kernels_.pack(source, b_format_, own + i * panel);
     }
     Tile t{};
     t.product = &p_;
-    t.k = k;
+    t.k = part.k;
     t.dot = dot_;
     t.b_format = b_format_;
     t.partial = partial_;
     t.partial_stride = partial_stride_;
-    t.first = k0 == 0;
-    t.last = k0 + k >= p_.k;
-    for (; tile < last; ++tile) {
-      t.row = row + rows.start(tile);
-      t.height = rows.start(tile + 1) - rows.start(tile);
-      t.a = a_panel(rows, tile, k);
+    t.first = part.k0 == 0;
+    t.last = part.k0 + part.k >= p_.k;
+    const int64_t steps = t.dot || b_format_ == PanelFormat::Bf16Pairs ? (part.k + 1) / 2 : part.k;
+    for (int64_t tile = part.first; tile < part.last; ++tile) {
+      t.row = part.row + part.rows.start(tile);
+      t.height = part.rows.start(tile + 1) - part.rows.start(tile);
+      t.a = a_panel(part.rows, tile, part.k);
       for (int64_t i = 0; i < count; ++i) {
         t.column = (first + i) * kernels_.columns;
         t.width = std::min(kernels_.columns, p_.n - t.column);
-        t.b = p_.packed != nullptr ? p_.packed->panel(first + i, k0) : own + i * panel;
-        t.next = static_cast<const char*>(t.b) + panel;
+        t.b = p_.packed != nullptr ? p_.packed->panel(first + i, part.k0) : own + i * panel;
+        t.next = static_cast<const char*>(t.a);
+        t.next_step = 0;
+        if (blocking_.rows_cached) {
+          if (following >= 0) prefetch_panel(t, following, part, tile - part.first, steps);
+        } else {
+          // The next tile of rows, spread over this one's panels.
+          t.next = static_cast<const char*>(a_panel(part.rows, tile + 1, part.k)) + i * steps * 64;
+          t.next_step = i == 0 ? 64 : 0;
+        }
         kernels_.tile(t);
       }
+    }
+  }
+
+  PanelSource source_of(int64_t index, const Part& part) const {
+    const int64_t column = index * kernels_.columns, valid = std::min(kernels_.columns, p_.n - column);
+    return columns_of(p_.b, column, part.k0, valid, kernels_.columns, part.k);
+  }
+
+  // Lets the tile fetch the `piece`th part of what panel `index` will be read from: lines as many as its
+  // steps.
+  void prefetch_panel(Tile& t, int64_t index, const Part& part, int64_t piece, int64_t steps) const {
+    if (p_.packed != nullptr) {
+      if (piece * steps * 64 >= panel_bytes(b_format_, kernels_.columns, part.k)) return;
+      t.next = p_.packed->panel(index, part.k0) + piece * steps * 64;
+      t.next_step = 64;
+      return;
+    }
+    const PanelSource source = source_of(index, part);
+    const int64_t size = static_cast<int64_t>(size_of(source.dtype));
+    if (source.across) {
+      if (piece * steps * 64 >= source.valid * source.stride * size) return;
+      t.next = static_cast<const char*>(source.data) + piece * steps * 64;
+      t.next_step = 64;
+    } else {
+      if (piece * 64 >= source.valid * size) return;
+      t.next = static_cast<const char*>(source.data) + piece * 64;
+      t.next_step = source.stride * size * (part.k / std::max<int64_t>(steps, 1));
     }
   }
 

@@ -11,7 +11,7 @@ namespace {
 constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // k in one pass: longer ones are divided evenly.
-constexpr int64_t kDepth = 4096;
+constexpr int64_t kDepth = 4096, kFewRows = 320;
 // Of a's rows packed at once, for all threads: in the third-level cache beside what streams through it.
 constexpr int64_t kPackedBytes = int64_t{8} << 20;
 // Below this many multiply-adds (or reads of b) waking a thread costs more than it brings.
@@ -21,29 +21,35 @@ constexpr int64_t kSerialWork = 1 << 18, kSerialReads = 1 << 16;
 
 Blocking blocking_of(const Product& p, const MatmulKernels& kernels, int threads, const CacheSizes& caches) {
   Blocking b;
-  const int64_t passes = std::max<int64_t>(1, ceil_div(p.k, kDepth));
-  b.depth = passes == 1 ? p.k : ceil_div(ceil_div(p.k, passes), kChunk) * kChunk;
+  const int64_t panels = ceil_div(p.n, kernels.columns), cache = static_cast<int64_t>(caches.l2);
+  b.parallel = threads > 1 && (p.m * p.n * p.k > kSerialWork || p.n * p.k > kSerialReads);
+  const auto passes_of = [&](int64_t depth) { return std::max<int64_t>(1, ceil_div(p.k, depth)); };
+  const auto even = [&](int64_t passes) {
+    return passes == 1 ? p.k : ceil_div(ceil_div(p.k, passes), kChunk) * kChunk;
+  };
+  b.depth = even(passes_of(kDepth));
+  // Few rows stay in the second-level cache, if need be a range of k at a time.
+  if (p.m <= kFewRows && p.m * b.depth * 4 > cache / 2) {
+    b.depth = even(passes_of(std::max(cache / 2 / (p.m * 4) / kChunk * kChunk, kChunk)));
+  }
   const int64_t bytes = std::max<int64_t>(1, b.depth) * 4;  // of a row; half of it for pairs of bfloat16
 
   const int64_t most = std::max(kernels.rows, kPackedBytes / bytes);
-  const int64_t blocks = std::max<int64_t>(1, ceil_div(p.m, most));
-  b.rows = ceil_div(p.m, blocks);
-
-  const int64_t panels = ceil_div(p.n, kernels.columns), panel = bytes * kernels.columns;
-  b.group = std::clamp<int64_t>(static_cast<int64_t>(caches.l2) / 2 / panel, 1, 8);
-  b.parallel = threads > 1 && (p.m * p.n * p.k > kSerialWork || p.n * p.k > kSerialReads);
+  b.rows = ceil_div(p.m, std::max<int64_t>(1, ceil_div(p.m, most)));
   if (b.parallel) {
-    // Each part packs the panels again, where they are not packed: about 1 % for 100 rows.
+    // Each part packs the panels again, where they are not packed: about 1 % for 128 rows.
     const int64_t tiles = ceil_div(b.rows, kernels.rows);
-    const int64_t wanted = ceil_div(int64_t{16} * threads, panels);
-    b.parts = std::clamp<int64_t>(wanted, 1, std::max<int64_t>(1, tiles * kernels.rows / 128));
+    b.parts = std::clamp<int64_t>(ceil_div(int64_t{16} * threads, panels), 1,
+                                  std::max<int64_t>(1, tiles * kernels.rows / 128));
   }
+  b.rows_cached = ceil_div(b.rows, b.parts) * bytes <= cache / 2;
+  b.group = b.rows_cached ? 1 : std::clamp<int64_t>(cache * 3 / 8 / (bytes * kernels.columns), 1, 8);
 
   b.a_bytes = align_up(static_cast<size_t>(b.rows * panel_bytes(PanelFormat::F32, 1, b.depth + 1)));
-  b.b_bytes = align_up(
-      static_cast<size_t>(b.group * kernels.columns * panel_bytes(PanelFormat::F32, 1, b.depth + 1)));
+  b.b_bytes =
+      align_up(static_cast<size_t>(b.group * panel_bytes(PanelFormat::F32, kernels.columns, b.depth + 1)));
   const bool in_c = p.c_dtype == DType::Float32 && p.residual_stride == 0;
-  if (passes > 1 && !in_c) b.partial_bytes = align_up(static_cast<size_t>(p.m * p.n) * sizeof(float));
+  if (b.depth < p.k && !in_c) b.partial_bytes = align_up(static_cast<size_t>(p.m * p.n) * sizeof(float));
   return b;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -14,10 +15,11 @@ namespace tiny {
 // units, a panel of columns by a part of those rows, pack the panel for themselves where it is not packed
 // yet, and multiply. Nothing here changes an element's sum.
 struct Blocking {
-  int64_t depth = 0;  // of k, in one pass: a multiple of kChunk, or all
-  int64_t rows = 0;   // in one pass
-  int64_t parts = 1;  // of the rows of a pass
-  int64_t group = 1;  // most panels that a thread takes at once: they stay in its second-level cache
+  int64_t depth = 0;         // of k, in one pass: a multiple of kChunk, or all
+  int64_t rows = 0;          // in one pass
+  int64_t parts = 1;         // of the rows of a pass
+  int64_t group = 1;         // most panels that a thread takes at once: they stay in its second-level cache
+  bool rows_cached = false;  // whether the rows of a part do, so that panels can pass by one by one
   bool parallel = false;
   size_t a_bytes = 0, b_bytes = 0, partial_bytes = 0;  // of scratch, b_bytes for each thread
 };
@@ -25,33 +27,68 @@ struct Blocking {
 Blocking blocking_of(const Product& product, const MatmulKernels& kernels, int threads,
                      const CacheSizes& caches = cache_sizes());
 
-// Calls body(begin, end, thread) over ranges that cover [0, count), dealt out to threads as they become free:
-// at most `most` at once and fewer towards the end, so that threads finish together.
+// Calls body(begin, end, next, thread) over ranges of at most `most` that cover [0, count). Each thread has a
+// share of its own and takes it from the front, so that it knows what it will probably read next (`next`, or
+// count); one that has none left takes from the back of others' shares.
 template <typename Body>
 void deal(ThreadPool& pool, bool parallel, int64_t count, int64_t most, const Body& body) {
+  if (!parallel) {
+    for (int64_t begin = 0; begin < count; begin += most) {
+      const int64_t end = std::min(count, begin + most);
+      body(begin, end, end, 0);
+    }
+    return;
+  }
+  constexpr int kShares = 64;
+  struct alignas(64) Share {
+    std::atomic<uint64_t> bounds{0};  // begin in the upper half, end in the lower
+  };
   struct Context {
-    std::atomic<int64_t> next{0};
-    int64_t count, most, threads;
+    Share shares[kShares];
+    int64_t count, most;
+    int used;
     const Body* body;
-  } context{{}, count, most, parallel ? pool.size() : 1, &body};
+
+    // Takes up to `wanted` units from the front, or one from the back; false when the share is empty.
+    bool take(Share& share, bool front, int64_t& begin, int64_t& end) {
+      uint64_t old = share.bounds.load(std::memory_order_relaxed);
+      for (;;) {
+        const int64_t from = static_cast<int64_t>(old >> 32), to = static_cast<int64_t>(old & 0xffffffffu);
+        if (from >= to) return false;
+        // Never more than half of what is left, so that some can be taken over.
+        const int64_t taken = front ? std::max<int64_t>(1, std::min(most, (to - from) / 2)) : 1;
+        begin = front ? from : to - 1;
+        end = begin + taken;
+        const uint64_t left = front ? pack(end, to) : pack(from, begin);
+        if (share.bounds.compare_exchange_weak(old, left, std::memory_order_relaxed)) return true;
+      }
+    }
+    static uint64_t pack(int64_t begin, int64_t end) {
+      return static_cast<uint64_t>(begin) << 32 | static_cast<uint64_t>(end);
+    }
+  } context;
+  context.count = count;
+  context.most = most;
+  context.body = &body;
+  context.used = std::min(pool.size(), kShares);
+  for (int64_t i = 0; i < context.used; ++i) {
+    context.shares[i].bounds.store(Context::pack(count * i / context.used, count * (i + 1) / context.used),
+                                   std::memory_order_relaxed);
+  }
   const auto section = [](void* raw, int thread) {
     Context& shared = *static_cast<Context*>(raw);
-    int64_t begin = shared.next.load(std::memory_order_relaxed), end;
-    for (;;) {
-      do {
-        if (begin >= shared.count) return;
-        const int64_t share = (shared.count - begin) / (2 * shared.threads);
-        end = begin + (share < 1 ? 1 : share < shared.most ? share : shared.most);
-      } while (!shared.next.compare_exchange_weak(begin, end, std::memory_order_relaxed));
-      (*shared.body)(begin, end, thread);
-      begin = shared.next.load(std::memory_order_relaxed);
+    const int own = thread % shared.used;
+    int64_t begin, end;
+    for (int i = 0; i < shared.used;) {
+      const int from = (own + i) % shared.used;
+      if (!shared.take(shared.shares[from], i == 0, begin, end)) {
+        ++i;
+        continue;
+      }
+      (*shared.body)(begin, end, i == 0 ? end : shared.count, thread);
     }
   };
-  if (parallel) {
-    pool.run(section, &context);
-  } else {
-    section(&context, 0);
-  }
+  pool.run(section, &context);
 }
 
 }  // namespace tiny

@@ -1,0 +1,120 @@
+import { cpu, memory, type Peaks } from '@tiny/core'
+import { Bench } from 'tinybench'
+
+/** One thing to time, and what it is held against. */
+export interface Case {
+  name: string
+  /** Allocates; what it returns is timed. `dispose` frees again. */
+  prepare(): Promise<Prepared>
+  /** Units of work a run does: tokens. */
+  tokens?: number
+  /** Floating-point operations that no implementation can avoid, for the share of the roofline. */
+  operations?: number
+  /** Which peak those operations are held against. */
+  peak?: 'fma' | 'bf16'
+  /** Bytes that have to come from memory, where those bound it. */
+  bytes?: number
+  /** What a peer reached on the same kind of work: its share of its own machine's peak, median and best. */
+  peer?: { name: string; share: number }
+}
+
+export interface Prepared {
+  run(): Promise<unknown>
+  dispose?(): Promise<void> | void
+}
+
+export interface Row {
+  name: string
+  rounds: number
+  /** Milliseconds. */
+  median: number
+  best: number
+  p75: number
+  tokensPerSecond?: number
+  gflops?: number
+  /** Of the peak measured in the same rounds. */
+  share?: number
+  bestShare?: number
+  /** Bytes that the engine held at most while it ran, weights included. */
+  peakMemory: number
+  peer?: { name: string; share: number; ahead: boolean }
+}
+
+export interface Measurement {
+  rows: Row[]
+  peaks: Peaks
+}
+
+const quantile = (sorted: readonly number[], q: number): number =>
+  sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))]!
+
+/**
+ * Times cases in turn, round by round, so that a slow moment of the machine meets all of them; the machine's peaks are
+ * measured within the same rounds. tinybench times each run.
+ */
+export async function measure(
+  cases: readonly Case[],
+  { rounds, onRow }: { rounds: number; onRow?: (text: string) => void },
+): Promise<Measurement> {
+  const samples = cases.map((): number[] => [])
+  const held = cases.map(() => 0)
+  const peaks: Peaks[] = []
+  const prepared: Prepared[] = []
+  try {
+    for (const { prepare, name } of cases) {
+      onRow?.(`preparing ${name}`)
+      prepared.push(await prepare())
+      await prepared.at(-1)!.run() // plans, packs, faults pages in
+    }
+    for (let round = 0; round < rounds; round++) {
+      peaks.push(await cpu.peaks())
+      for (const [i, { name }] of cases.entries()) {
+        onRow?.(`round ${round + 1} of ${rounds}: ${name}`)
+        memory.resetPeak()
+        const bench = new Bench({ iterations: 1, time: 0, warmup: false, retainSamples: true, throws: true })
+        bench.add(name, () => prepared[i]!.run())
+        await bench.run()
+        const result = bench.tasks[0]!.result
+        if (!('latency' in result)) throw new Error(`${name} gave no timing`)
+        samples[i]!.push(...(result.latency.samples ?? [result.latency.mean]))
+        held[i] = Math.max(held[i]!, memory.stats().peak)
+      }
+    }
+  } finally {
+    for (const one of prepared) await one.dispose?.()
+  }
+  const middle: Peaks = {
+    fma: quantile(peaks.map(({ fma }) => fma).toSorted(ascending), 0.5),
+    bf16: quantile(peaks.map(({ bf16 }) => bf16).toSorted(ascending), 0.5),
+    read: quantile(peaks.map(({ read }) => read).toSorted(ascending), 0.5),
+  }
+  return {
+    peaks: middle,
+    rows: cases.map((one, i) => row(one, samples[i]!.toSorted(ascending), held[i]!, middle)),
+  }
+}
+
+const ascending = (a: number, b: number): number => a - b
+
+function row(one: Case, sorted: readonly number[], peakMemory: number, peaks: Peaks): Row {
+  const [median, best] = [quantile(sorted, 0.5), sorted[0]!]
+  const found: Row = {
+    name: one.name,
+    rounds: sorted.length,
+    median,
+    best,
+    p75: quantile(sorted, 0.75),
+    peakMemory,
+  }
+  if (one.tokens !== undefined) found.tokensPerSecond = (one.tokens / median) * 1000
+  // The roofline: whichever takes longer at peak, the arithmetic or the bytes.
+  const floor =
+    Math.max((one.operations ?? 0) / peaks[one.peak ?? 'fma'], (one.bytes ?? 0) / peaks.read) * 1000
+  if (one.operations !== undefined) found.gflops = one.operations / median / 1e6
+  if (floor > 0) {
+    found.share = floor / median
+    found.bestShare = floor / best
+  }
+  if (one.peer && found.share !== undefined) found.peer = { ...one.peer, ahead: found.share > one.peer.share }
+  return found
+}

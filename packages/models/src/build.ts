@@ -1,0 +1,182 @@
+import {
+  CheckpointError,
+  checkOptions,
+  ConfigError,
+  openCheckpoint,
+  OptionError,
+  UnsupportedError,
+  type Checkpoint,
+  type Dtype,
+  type Parameter,
+} from '@tiny/core'
+import { createConfig, type Config, type ConfigChanges, type ConfigJson, ModelConfig } from './config/config.js'
+import type { Family } from './family.js'
+import { readJson, requireFolder } from './files.js'
+import { makeHead } from './heads/index.js'
+import type { ModelParts } from './model.js'
+import type { Network } from './network.js'
+import { drawWeights, loadWeights, type LoadReport } from './parameters/load.js'
+import { resolveTie, type ResolvedTie } from './parameters/ties.js'
+import { Weights, type Precision, type Role } from './parameters/weights.js'
+import type { Task } from './task.js'
+
+export interface FromConfigOptions {
+  /** What fresh weights follow from; default 0. */
+  readonly seed?: number | undefined
+  /** How weights are held; default float32, or as stored where they are loaded. */
+  readonly dtype?: 'float32' | 'bfloat16' | 'float16' | undefined
+  /** What products multiply in; default bfloat16 for bfloat16 weights, else float32. */
+  readonly precision?: Precision | undefined
+}
+
+export interface FromPretrainedOptions extends FromConfigOptions, ConfigChanges {
+  /** Draws what the file lacks of the head, from `seed`. `numLabels` and `id2label` say so, too. */
+  readonly newHead?: boolean | undefined
+}
+
+const fromConfigOptions = ['seed', 'dtype', 'precision']
+const configChanges = ['numLabels', 'id2label', 'label2id', 'problemType']
+const fromPretrainedOptions = [...fromConfigOptions, ...configChanges, 'newHead']
+/** Of the hub and of formats, which are not there yet. */
+const notYet = ['revision', 'cacheDir', 'localFilesOnly', 'token', 'progress', 'signal']
+
+/** The configuration in a folder. @throws CheckpointError without config.json, ConfigError for what it says. */
+export async function readConfig(
+  folder: string,
+  familyOf: (modelType: unknown, where: string) => Promise<Family>,
+): Promise<{ family: Family; config: Config }> {
+  await requireFolder(folder)
+  const json = await readJson(folder, 'config.json')
+  if (json === undefined) throw new CheckpointError(`${folder} has no config.json`, { path: folder })
+  const family = await familyOf(json['model_type'], `${folder}/config.json`)
+  return { family, config: createConfig(family.schema, json) }
+}
+
+/** Loads a model's parts from a folder. */
+export async function loadParts(
+  folder: string,
+  task: Task,
+  options: FromPretrainedOptions,
+  familyOf: (modelType: unknown, where: string) => Promise<Family>,
+): Promise<ModelParts> {
+  const unsupported = Object.keys(options).find((name) => notYet.includes(name))
+  if (unsupported !== undefined) {
+    throw new UnsupportedError(`fromPretrained does not have ${unsupported} yet: models are loaded from local folders`, {
+      option: unsupported,
+    })
+  }
+  checkOptions(options, fromPretrainedOptions, 'fromPretrained')
+  requireDtype(options.dtype)
+  const { family, config: stored } = await readConfig(folder, familyOf)
+  requireTask(family, task)
+  const { numLabels, id2label, label2id, problemType, seed = 0, dtype, precision } = options
+  const config = stored.with({ numLabels, id2label, label2id, problemType })
+  const newHead = options.newHead ?? (numLabels !== undefined || id2label !== undefined)
+  const generationConfig = (await readJson(folder, 'generation_config.json')) ?? {}
+  const file = await openCheckpoint(folder)
+  try {
+    const names = family.checkpoint
+    const tie = await tieOf(family, task, config, file)
+    const assembled = assemble(family, task, config, { precision, tied: tie.tied })
+    const loadReport = await loadWeights(assembled.weights, file, {
+      prefix: family.prefix,
+      names,
+      alsoNamed: tie.alsoNamed,
+      newHead,
+      seed,
+      dtype,
+    })
+    return { family, config, task, ...assembled, loadReport: withoutDead(loadReport, family, tie.tied), generationConfig }
+  } finally {
+    file.close()
+  }
+}
+
+/** Draws a model's parts. */
+export async function freshParts(
+  given: ConfigJson | ModelConfig,
+  task: Task,
+  options: FromConfigOptions,
+  familyOf: (modelType: unknown, where: string) => Promise<Family>,
+): Promise<ModelParts> {
+  checkOptions(options, fromConfigOptions, 'fromConfig')
+  requireDtype(options.dtype)
+  const json = given instanceof ModelConfig ? given.toJSON() : given
+  const family = await familyOf(json['model_type'] ?? json['modelType'], 'the configuration')
+  requireTask(family, task)
+  const config = given instanceof ModelConfig ? (given as Config) : createConfig(family.schema, json)
+  const tied = family.checkpoint.tie?.fresh(config) === true
+  const assembled = assemble(family, task, config, { precision: options.precision, tied })
+  const loadReport = await drawWeights(assembled.weights, { seed: options.seed ?? 0, dtype: options.dtype })
+  return { family, config, task, ...assembled, loadReport, generationConfig: generationDefaults(config) }
+}
+
+/** Declares every parameter: nothing has contents yet. */
+function assemble(
+  family: Family,
+  task: Task,
+  config: Config,
+  options: { precision: Precision | undefined; tied: boolean },
+): { network: Network; weights: Weights['all'] } {
+  requirePrecision(options.precision)
+  const weights = Weights.root({ precision: options.precision })
+  const prefix = task === 'Base' ? '' : family.prefix
+  const backbone = family.build(weights.at(prefix), config, { pooler: poolerOf(family, task, config) })
+  const tied: Parameter | undefined = options.tied ? backbone.embeddings : undefined
+  const head = makeHead(task, weights, { family, config, backbone, tied })
+  return { network: { backbone, head }, weights: weights.all }
+}
+
+/** A sequence classifier stands on the pooler, a base model may do without, other heads have none. */
+function poolerOf(family: Family, task: Task, config: Config): Role | undefined {
+  if (task === 'Base') return 'optional'
+  const pools = task === 'SequenceClassification' && family.heads.sequenceClassifier?.(config).pool === 'pooler'
+  return pools ? 'head' : undefined
+}
+
+const languageModels: readonly Task[] = ['MaskedLM', 'CausalLM', 'Seq2SeqLM']
+
+async function tieOf(family: Family, task: Task, config: Config, file: Checkpoint): Promise<ResolvedTie> {
+  const { tie } = family.checkpoint
+  if (tie === undefined || !languageModels.includes(task)) return { tied: false, alsoNamed: {} }
+  return resolveTie(tie, tie.fromFile(config), file, { prefix: family.prefix, names: family.checkpoint })
+}
+
+/** Buffers of older files and a head that repeats the embeddings are no news. */
+function withoutDead(report: LoadReport, { checkpoint, prefix }: Family, tied: boolean): LoadReport {
+  const { ignored = [], tie } = checkpoint
+  const repeated = tied && tie !== undefined ? [tie.head, `${prefix}.${tie.head}`] : []
+  const isNews = (name: string) => !ignored.some((pattern) => pattern.test(name)) && !repeated.includes(name)
+  return { ...report, unread: report.unread.filter(isNews) }
+}
+
+/** What `generate` reads of a new model, in generation_config.json's spelling. */
+function generationDefaults({ bosTokenId, eosTokenId, padTokenId, decoderStartTokenId }: Config): Record<string, unknown> {
+  const ids = {
+    bos_token_id: bosTokenId,
+    eos_token_id: eosTokenId,
+    pad_token_id: padTokenId,
+    decoder_start_token_id: decoderStartTokenId,
+  }
+  return Object.fromEntries(Object.entries(ids).filter(([, id]) => id !== undefined))
+}
+
+function requireTask(family: Family, task: Task): void {
+  if (family.classes[task] !== undefined) return
+  const has = Object.keys(family.classes).map((name) => (name === 'Base' ? 'AutoModel' : `AutoModelFor${name}`))
+  throw new ConfigError(`${family.schema.modelType} has no model for ${task}; it has ${has.join(', ')}`, {
+    modelType: family.schema.modelType,
+    task,
+  })
+}
+
+function requireDtype(dtype: Dtype | string | undefined): void {
+  if (dtype === undefined || dtype === 'float32' || dtype === 'bfloat16' || dtype === 'float16') return
+  if (dtype === 'int8' || dtype === 'int4') throw new UnsupportedError(`dtype '${dtype}' is not there yet`, { option: 'dtype' })
+  throw new OptionError(`dtype is 'float32', 'bfloat16' or 'float16', not '${dtype}'`, { option: 'dtype' })
+}
+
+function requirePrecision(precision: string | undefined): void {
+  if (precision === undefined || precision === 'float32' || precision === 'bfloat16') return
+  throw new OptionError(`precision is 'float32' or 'bfloat16', not '${precision}'`, { option: 'precision' })
+}

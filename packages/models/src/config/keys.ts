@@ -1,0 +1,67 @@
+import { ConfigError } from '@tiny/core'
+
+/** How one key of config.json is read: what it may hold, and what transformers assumes where it is absent. */
+export interface Key<T> {
+  readonly fallback: T
+  /** Throws ConfigError naming the key for a value that cannot be. */
+  read(value: unknown, name: string): T
+  /** The name that transformers' `attribute_map` gives the same value, in camelCase. */
+  readonly alias?: string
+}
+
+export type Keys = Readonly<Record<string, Key<unknown>>>
+
+/** The typed view that a table of keys describes. */
+export type ValuesOf<K extends Keys> = { readonly [N in keyof K]: K[N] extends Key<infer T> ? T : never }
+
+export const integer = <T = number>(fallback: number | T, alias?: string): Key<number | T> =>
+  key(fallback, alias, 'an integer of at least 0', (value) => Number.isInteger(value) && (value as number) >= 0)
+
+export const real = <T = number>(fallback: number | T, alias?: string): Key<number | T> =>
+  key(fallback, alias, 'a number', (value) => typeof value === 'number' && Number.isFinite(value))
+
+export const flag = <T = boolean>(fallback: boolean | T): Key<boolean | T> =>
+  key(fallback, undefined, 'true or false', (value) => typeof value === 'boolean')
+
+export const text = <T = string>(fallback: string | T, alias?: string): Key<string | T> =>
+  key(fallback, alias, 'a string', (value) => typeof value === 'string')
+
+/** One of several words; anything else is named in the error with the words that are known. */
+export const oneOf = <const W extends string>(words: readonly W[], fallback: W): Key<W> =>
+  key<W>(fallback, undefined, `one of ${words.join(', ')}`, (value) => words.includes(value as W))
+
+/** A token id, several of them, or none. */
+export const tokenIds = (fallback: number | readonly number[] | undefined): Key<number | readonly number[] | undefined> =>
+  key(
+    fallback,
+    undefined,
+    'a token id or a list of them',
+    (value) => Number.isInteger(value) || (Array.isArray(value) && value.every(Number.isInteger)),
+  )
+
+/** Absent where it is `null`, as in transformers' files; null takes the fallback only where the fallback is undefined. */
+export const optional = <T>(inner: Key<T>): Key<T | undefined> => ({ ...inner, fallback: undefined })
+
+function key<T>(fallback: T, alias: string | undefined, expected: string, holds: (value: unknown) => boolean): Key<T> {
+  return {
+    fallback,
+    ...(alias === undefined ? {} : { alias }),
+    read(value, name) {
+      if (holds(value)) return value as T
+      throw new ConfigError(`${name} of the configuration must be ${expected}, not ${JSON.stringify(value)}`, {
+        key: name,
+        value,
+      })
+    },
+  }
+}
+
+/** hiddenSize → hidden_size, the spelling of config.json. */
+export function toSnake(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+}
+
+/** hidden_size → hiddenSize. A leading underscore stays, as in `_name_or_path`. */
+export function toCamel(name: string): string {
+  return name.replace(/(?<=[^_])_+([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
+}

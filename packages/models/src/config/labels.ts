@@ -1,0 +1,43 @@
+import { ConfigError } from '@tiny/core'
+
+/** Names of a classifier's classes, by number. */
+export interface Labels {
+  readonly id2label: readonly string[]
+  readonly label2id: Readonly<Record<string, number>>
+}
+
+/**
+ * Reads `id2label`, `label2id` and `num_labels` of a configuration. Without any, there are two classes, LABEL_0 and
+ * LABEL_1, as in transformers.
+ *
+ * @throws ConfigError where they disagree, or where class numbers are not 0, 1, 2, …
+ */
+export function readLabels(id2label: unknown, label2id: unknown, numLabels: unknown): Labels {
+  const names = id2label == null ? undefined : namesOf(id2label)
+  if (numLabels != null && !(Number.isInteger(numLabels) && (numLabels as number) > 0)) {
+    throw new ConfigError(`num_labels must be a positive integer, not ${JSON.stringify(numLabels)}`, { key: 'num_labels' })
+  }
+  const count = (numLabels as number | null | undefined) ?? names?.length ?? 2
+  if (names !== undefined && names.length !== count) {
+    throw new ConfigError(`num_labels is ${count}, but id2label names ${names.length} classes`, { key: 'id2label' })
+  }
+  const list = names ?? Array.from({ length: count }, (_, id) => `LABEL_${id}`)
+  const inverse = Object.fromEntries(list.map((name, id) => [name, id]))
+  if (label2id != null && names !== undefined) {
+    for (const [name, id] of Object.entries(label2id as Record<string, unknown>)) {
+      if (inverse[name] === undefined || inverse[name] === id) continue
+      throw new ConfigError(`label2id gives '${name}' the number ${String(id)}, id2label ${inverse[name]}`, { key: 'label2id' })
+    }
+  }
+  return { id2label: list, label2id: inverse }
+}
+
+function namesOf(id2label: unknown): string[] {
+  const entries = Object.entries(id2label as Record<string, unknown>)
+  const names = Array.from<string | undefined>({ length: entries.length })
+  for (const [id, name] of entries) names[Number(id)] = String(name)
+  if (entries.length === 0 || names.length !== entries.length || names.includes(undefined)) {
+    throw new ConfigError('id2label must name the classes 0, 1, 2, … without a gap', { key: 'id2label' })
+  }
+  return names as string[]
+}

@@ -1,0 +1,53 @@
+/**
+ * Keys that transformers writes and that change no number of a forward pass: kept for the file, read by nobody or by
+ * generation alone.
+ */
+const neutral = new Set(
+  `_name_or_path _attn_implementation _attn_implementation_autoset _commit_hash add_cross_attention architectures
+  auto_map bad_words_ids begin_suppress_tokens bos_token_id chunk_size_feed_forward cross_attention_hidden_size
+  custom_pipelines decoder_start_token_id diversity_penalty do_sample dtype early_stopping
+  encoder_no_repeat_ngram_size eos_token_id exponential_decay_length_penalty finetuning_task forced_bos_token_id
+  forced_eos_token_id gradient_checkpointing id2label is_decoder is_encoder_decoder label2id language
+  length_penalty max_length max_new_tokens min_length model_type no_repeat_ngram_size num_beam_groups num_beams
+  num_labels num_return_sequences output_attentions output_hidden_states output_past output_scores pad_token_id
+  prefix problem_type remove_invalid_values repetition_penalty return_dict return_dict_in_generate
+  sep_token_id suppress_tokens task_specific_params temperature tf_legacy_loss tie_encoder_decoder
+  tie_word_embeddings tokenizer_class top_k top_p torch_dtype torchscript transformers_version typical_p use_bfloat16
+  use_cache`.split(/\s+/),
+)
+
+/** Keys that are neutral only while they hold this value. */
+const neutralValues: Readonly<Record<string, readonly unknown[]>> = {
+  add_cross_attention: [false],
+  chunk_size_feed_forward: [0],
+  cross_attention_hidden_size: [],
+  is_decoder: [false],
+  tie_encoder_decoder: [false],
+}
+
+/**
+ * Words that occur in names of keys which change the maths. A family that does not read such a key would compute
+ * something else than the file asks for.
+ */
+const mathsWords = new Set(
+  `act activation afn alibi alpha attention attn aux bias blocks bucket buckets cap capping channel channels clamp clip
+  conv cross decoder depth dim dims dropout embd embedding embeddings encoder epsilon eps experts expert factor
+  feed ffn forward freq gate gated gating group groups head heads hidden inner intermediate interleave interleaved
+  kernel kv latent layer layers linear local logit logits lora mamba mixer mlp moe multiplier nope norm normalization
+  normalize num pattern position positional positions post pre proj projection quantization qk query rank
+  relative residual rms rope rotary router scale scaled scaling sequence shared sinks size sizes sliding softcap
+  softcapping sparse sparsity ssm state style temperature theta type width window yarn`.split(/\s+/),
+)
+
+/** Whether leaving this key unread could change what a model computes. `value` as in the file. */
+export function changesTheMaths(name: string, value: unknown, familyNeutral: ReadonlySet<string>): boolean {
+  if (familyNeutral.has(name)) return false
+  if (isOff(value) || neutralValues[name]?.includes(value)) return false
+  if (neutral.has(name) && !(name in neutralValues)) return false
+  return name in neutralValues || name.split('_').some((word) => mathsWords.has(word.toLowerCase()))
+}
+
+function isOff(value: unknown): boolean {
+  if (value === null || value === undefined || value === false || value === '') return true
+  return typeof value === 'object' && Object.keys(value).length === 0
+}

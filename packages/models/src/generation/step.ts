@@ -1,0 +1,128 @@
+import {
+  argmax,
+  attention,
+  cacheAppend,
+  cachedAttention,
+  compile,
+  gatherRows,
+  native,
+  type CompiledFunction,
+  type NativeResult,
+  type Tensor,
+} from '@tiny/core'
+import { SelfMixer, kernelOptions, type CrossMixer, type Mixer, type Scores } from '../blocks/mixer.js'
+import type { Batch } from '../inputs/batch.js'
+import type { Network } from '../network.js'
+
+/** Tokens that enter a decoder in one step: whole prompts at first, one of each sequence after that. */
+export interface StepArguments {
+  /** Ids to choose from: the prompts, or those that the step before has chosen. */
+  source: Tensor // int32 [given]
+  /** Which of them enter. */
+  picks: Tensor // int32 [tokens]
+  positions: Tensor // int32 [tokens]
+  /** Where each sequence's begin; sequences that are done have none. */
+  offsets: Tensor // int32 [sequences + 1]
+  /** Rows to choose a next token at: the last of each sequence that goes on. */
+  lastRows: Tensor // int32 [live]
+  /** Added to the logits, where some tokens are not allowed yet. */
+  allowance?: Tensor | undefined // float32 [vocabulary]
+  cache: CacheArguments
+  cross?: CrossArguments | undefined
+}
+
+interface CacheArguments {
+  keys: Tensor[] // [blocks, 64, width] of each layer
+  values: Tensor[]
+  slots: Tensor // int32 [tokens]
+  blockTable: Tensor // int32 [sequences, blocks]
+  lengths: Tensor // int32 [sequences]
+}
+
+/** An encoder's keys and values of every layer. */
+interface CrossArguments {
+  keys: Tensor[] // [encoder tokens, width]
+  values: Tensor[]
+  offsets: Tensor // int32 [sequences + 1]
+}
+
+/** The chosen ids: for us to look at, and for the next step to start from at once. */
+export interface StepResults {
+  ids: Tensor // int32 [live]
+  next: NativeResult
+}
+
+export type Step = CompiledFunction<StepArguments, StepResults>
+
+/** The head of a model that says what comes next. */
+interface NextToken {
+  logits(hidden: Tensor): Tensor
+}
+
+/** Tokens attend to what their sequences have in the cache, where they are put first. */
+class CachedMixer implements Mixer {
+  readonly #offsets: Tensor
+  readonly #cache: CacheArguments
+
+  constructor(offsets: Tensor, cache: CacheArguments) {
+    this.#offsets = offsets
+    this.#cache = cache
+  }
+
+  attend(layer: number, q: Tensor, k: Tensor, v: Tensor, scores: Scores): Tensor {
+    const { keys, values, slots, blockTable, lengths } = this.#cache
+    const kCache = cacheAppend(keys[layer]!, k, slots)
+    const vCache = cacheAppend(values[layer]!, v, slots)
+    return cachedAttention(q, kCache, vCache, { ...kernelOptions(scores), queryOffsets: this.#offsets, blockTable, lengths })
+  }
+}
+
+/** Tokens attend to an encoder's, whose keys and values were computed once. */
+class KeptMixer implements CrossMixer {
+  readonly #offsets: Tensor
+  readonly #cross: CrossArguments
+
+  constructor(offsets: Tensor, cross: CrossArguments) {
+    this.#offsets = offsets
+    this.#cross = cross
+  }
+
+  keysAndValues(layer: number): [Tensor, Tensor] {
+    return [this.#cross.keys[layer]!, this.#cross.values[layer]!]
+  }
+
+  attend(_layer: number, q: Tensor, k: Tensor, v: Tensor, scores: Scores): Tensor {
+    return attention(q, k, v, { ...kernelOptions(scores), queryOffsets: this.#offsets, keyOffsets: this.#cross.offsets })
+  }
+}
+
+/** Compiles the step of a model: prompts and single tokens go through one plan. */
+export function compileStep({ backbone, head }: Network, name: string): Step {
+  const stack = 'encoder' in backbone ? backbone.decoder : backbone.stack
+  return compile(
+    ({ source, picks, positions, offsets, lastRows, allowance, cache, cross }: StepArguments): StepResults => {
+      const inputIds = gatherRows(source.reshape([source.dim(0), 1]), picks).reshape([picks.dim(0)])
+      const hidden = stack.forward({ inputIds, positions, offsets }, new CachedMixer(offsets, cache), {
+        cross: cross && new KeptMixer(offsets, cross),
+      })
+      const logits = (head as unknown as NextToken).logits(gatherRows(hidden, lastRows)) // [live, vocabulary]
+      const ids = argmax(allowance === undefined ? logits : logits.add(allowance))
+      return { ids, next: native(ids) }
+    },
+    { name },
+  )
+}
+
+export type Encode = CompiledFunction<Batch<Tensor>, { keys: NativeResult[]; values: NativeResult[] }>
+
+/** Compiles what an encoder–decoder computes once: keys and values of every decoder layer over the encoder's tokens. */
+export function compileEncode({ backbone }: Network, name: string): Encode | undefined {
+  if (!('encoder' in backbone)) return undefined
+  return compile(
+    (batch: Batch<Tensor>) => {
+      const pairs = backbone.decoder.keysAndValues(backbone.encoder.forward(batch, new SelfMixer(batch)))
+      return { keys: pairs.map(([k]) => native(k)), values: pairs.map(([, v]) => native(v)) }
+    },
+    { name },
+  )
+}

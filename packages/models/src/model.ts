@@ -1,0 +1,191 @@
+import {
+  checkOptions,
+  DisposedError,
+  nn,
+  OptionError,
+  Tensor,
+  tensor,
+  type Parameter,
+} from '@tiny/core'
+import type { Config } from './config/config.js'
+import type { Family } from './family.js'
+import type { HeadOutput, LossOptions, LossSum } from './heads/index.js'
+import { mapBatch, type Batch, type HostArray } from './inputs/batch.js'
+import { packInputs, type ModelInputs, type PackSpec } from './inputs/pack.js'
+import { networkLoss, runBackbone, type BackboneResult, type Network } from './network.js'
+import type { ModelOutput } from './outputs/model-output.js'
+import { Runner, runOptions, type RunOptions } from './outputs/run.js'
+import type { LoadReport } from './parameters/load.js'
+import type { Weight } from './parameters/weights.js'
+import { saveModel, type SaveOptions } from './save.js'
+import type { Task } from './task.js'
+
+/** What a model is made of; `AutoModelFor….fromPretrained` and `fromConfig` put it together. */
+export interface ModelParts {
+  readonly family: Family
+  readonly config: Config
+  readonly task: Task
+  readonly network: Network
+  readonly weights: readonly Weight[]
+  readonly loadReport: LoadReport
+  /** generation_config.json in its own spelling. */
+  readonly generationConfig: Readonly<Record<string, unknown>>
+}
+
+/** What `forward` gives: graphs over packed rows. */
+export interface ForwardResult extends BackboneResult {
+  /** [tokens, vocabulary], [tokens, labels] or [sequences, labels]. */
+  readonly logits?: Tensor
+  readonly startLogits?: Tensor // [tokens, 1]
+  readonly endLogits?: Tensor
+  readonly poolerOutput?: Tensor // [sequences, width]
+}
+
+/** A model of any family: values in, values out, off the event loop. */
+export class PreTrainedModel extends nn.Module {
+  readonly config: Config
+  readonly task: Task
+  /** What was drawn because the file lacks it, what the model does without, and what of the file was left. */
+  readonly loadReport: LoadReport
+  readonly generationConfig: Readonly<Record<string, unknown>>
+  /** @internal */
+  readonly family: Family
+  readonly #network: Network
+  readonly #weights: readonly Weight[]
+  readonly #runner: Runner
+  readonly #inFlight = new Set<Promise<unknown>>()
+  #disposed = false
+
+  /** @internal Use `fromPretrained` or `fromConfig`. */
+  constructor(parts: ModelParts) {
+    super()
+    this.family = parts.family
+    this.config = parts.config
+    this.task = parts.task
+    this.loadReport = parts.loadReport
+    this.generationConfig = parts.generationConfig
+    this.#network = parts.network
+    this.#weights = parts.weights.filter(({ parameter }) => parameter.materialised)
+    this.#runner = new Runner(parts.network, parts.task, `${this.className}.run`)
+  }
+
+  /** transformers' name of the class (`BertForMaskedLM`), which config.json keeps in `architectures`. */
+  get className(): string {
+    return this.family.classes[this.task]!
+  }
+
+  /** @internal */
+  get network(): Network {
+    return this.#network
+  }
+
+  /**
+   * Runs a batch. Inputs are copied at the call; calls run in order.
+   *
+   * @throws OptionError, ShapeError, DTypeError or IndexError naming what is wrong with the inputs, where it stands
+   *   and what the model takes; `signal.reason` when aborted.
+   */
+  async run(inputs: ModelInputs, options: RunOptions = {}): Promise<ModelOutput> {
+    this.requireAlive()
+    checkOptions(options, runOptions, `${this.className}.run`)
+    return this.track(this.#runner.run(packInputs(inputs, this.packSpec), options))
+  }
+
+  /**
+   * The same as a graph over a packed batch (`pack(inputs, model)`), for composing: nothing is computed yet. Dropout
+   * drops in training mode, inside `withRandomKey`.
+   */
+  forward(batch: Batch<Tensor> | Batch<HostArray>): ForwardResult {
+    this.requireAlive()
+    const packed = mapBatch<Tensor | HostArray, Tensor>(batch, (array) =>
+      array instanceof Tensor ? array : tensor(array.data, { dtype: array.dtype, shape: shapeOf(array) }),
+    )
+    const { backbone, head } = this.#network
+    const result = runBackbone(backbone, packed)
+    const named = (outputs: HeadOutput[]) => Object.fromEntries(outputs.map(({ name, value }) => [name, value]))
+    if (head !== undefined) return { ...result, ...named(head.outputs(result.hidden, packed)) }
+    const pooled = 'encoder' in backbone ? undefined : backbone.pool?.(result.hidden, packed)
+    return { ...result, ...(pooled === undefined ? {} : { poolerOutput: pooled }) }
+  }
+
+  /** @internal The loss as a graph over a packed batch with labels. */
+  loss(batch: Batch<Tensor>, options: LossOptions): LossSum {
+    this.requireAlive()
+    if (this.#network.head === undefined) {
+      throw new OptionError(`${this.className} has no head, hence no loss; use AutoModelFor… with a task`, { task: this.task })
+    }
+    return networkLoss(this.#network, batch, options)
+  }
+
+  /** @internal What `packInputs` needs to know of the model. */
+  get packSpec(): PackSpec {
+    const { family, config, task } = this
+    const tokens = family.tokens(config)
+    const languageModel = task === 'MaskedLM' || task === 'CausalLM' || task === 'Seq2SeqLM'
+    return {
+      task,
+      tokens,
+      classes: languageModel ? tokens.vocabSize : config.numLabels,
+      problemType: config.problemType,
+      ...(family.kind !== 'seq2seq'
+        ? {}
+        : {
+            decoder: {
+              tokens,
+              startTokenId: config.decoderStartTokenId ?? config.padTokenId,
+              padTokenId: config.padTokenId,
+            },
+          }),
+    }
+  }
+
+  /** Every parameter once, tied ones under their first name, in the order of PyTorch's modules. */
+  override *namedParameters(): Generator<[name: string, parameter: Parameter]> {
+    for (const { name, parameter } of this.#weights) yield [name, parameter]
+  }
+
+  /**
+   * Writes config.json, generation_config.json, model.safetensors and, where given, the tokenizer's files: a folder
+   * that Python's transformers loads. Files appear when they are complete.
+   */
+  async savePretrained(folder: string, options: SaveOptions = {}): Promise<void> {
+    this.requireAlive()
+    return this.track(saveModel(this, folder, options))
+  }
+
+  /** Lets calls under way finish, then frees the weights; twice is harmless. Later use throws DisposedError. */
+  async dispose(): Promise<void> {
+    this.#disposed = true
+    await Promise.allSettled(this.#inFlight)
+    this.releasePlans()
+    this.disposeParameters()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.dispose()
+  }
+
+  /** @internal */
+  protected releasePlans(): void {
+    this.#runner.dispose()
+  }
+
+  /** @internal @throws DisposedError after `dispose`. */
+  protected requireAlive(): void {
+    if (this.#disposed) throw new DisposedError(`this ${this.className} was disposed of`, { model: this.className })
+  }
+
+  /** @internal Makes `dispose` wait for this call. */
+  protected track<T>(call: Promise<T>): Promise<T> {
+    this.#inFlight.add(call)
+    const done = (): void => void this.#inFlight.delete(call)
+    call.then(done, done)
+    return call
+  }
+}
+
+// Only the first size of an array is a symbol.
+function shapeOf({ dims, data }: HostArray): number[] {
+  const rest = dims.slice(1).reduce<number>((product, dim) => product * Number(dim), 1)
+  return [data.length / rest, ...dims.slice(1).map(Number)]
+}

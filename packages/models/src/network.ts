@@ -1,0 +1,71 @@
+import type { Tensor } from '@tiny/core'
+import { EncoderMixer, SelfMixer, type WeightRecorder } from './blocks/mixer.js'
+import type { Backbone, HiddenStates } from './blocks/stack.js'
+import type { Head, LossOptions, LossSum } from './heads/index.js'
+import type { Batch } from './inputs/batch.js'
+
+/** A backbone and what stands on it, as a function of packed tokens. */
+export interface Network {
+  readonly backbone: Backbone
+  readonly head: Head | undefined
+}
+
+/** What to keep of a forward pass beside its last hidden state. */
+export interface Keep {
+  readonly hiddenStates?: boolean
+  readonly attentions?: boolean
+}
+
+/** Everything as packed rows, before it is laid out for the caller. */
+export interface BackboneResult {
+  readonly hidden: Tensor // [tokens, width]
+  readonly hiddenStates?: readonly Tensor[] // [tokens, width] each
+  readonly attentions?: readonly Tensor[] // [sequences, heads, length, length] each
+  readonly encoderHidden?: Tensor // [encoder tokens, width]
+  readonly encoderHiddenStates?: readonly Tensor[]
+  readonly encoderAttentions?: readonly Tensor[]
+  readonly crossAttentions?: readonly Tensor[] // [sequences, heads, length, encoder length]
+}
+
+/** Longest rows of a call, which recorded attention weights are padded to. */
+export const longest = { tokens: 'length', encoderTokens: 'encoderLength' } as const
+
+/** Runs the backbone over a batch. */
+export function runBackbone(backbone: Backbone, batch: Batch<Tensor>, keep: Keep = {}): BackboneResult {
+  const states = (): HiddenStates | undefined => (keep.hiddenStates === true ? [] : undefined)
+  const recorder = (queries: string, keys: string): WeightRecorder | undefined =>
+    keep.attentions === true ? { weights: [], queries, keys } : undefined
+  const own = { states: states(), attentions: recorder(longest.tokens, longest.tokens) }
+
+  if (!('encoder' in backbone)) {
+    const hidden = backbone.stack.forward(batch, new SelfMixer(batch, own.attentions), { states: own.states })
+    return { hidden, ...kept({ hiddenStates: own.states, attentions: own.attentions?.weights }) }
+  }
+  const source = batch.encoder!
+  const theirs = { states: states(), attentions: recorder(longest.encoderTokens, longest.encoderTokens) }
+  const crossed = recorder(longest.tokens, longest.encoderTokens)
+  const encoded = backbone.encoder.forward(source, new SelfMixer(source, theirs.attentions), { states: theirs.states })
+  const cross = new EncoderMixer(batch.offsets, encoded, source.offsets, crossed)
+  const hidden = backbone.decoder.forward(batch, new SelfMixer(batch, own.attentions), { states: own.states, cross })
+  return {
+    hidden,
+    encoderHidden: encoded,
+    ...kept({
+      hiddenStates: own.states,
+      attentions: own.attentions?.weights,
+      encoderHiddenStates: theirs.states,
+      encoderAttentions: theirs.attentions?.weights,
+      crossAttentions: crossed?.weights,
+    }),
+  }
+}
+
+/** The loss of a batch with labels. */
+export function networkLoss({ backbone, head }: Network, batch: Batch<Tensor>, options: LossOptions): LossSum {
+  return head!.loss(runBackbone(backbone, batch).hidden, batch, options)
+}
+
+/** Without the undefined ones. */
+function kept<T extends object>(results: T): { [K in keyof T]?: NonNullable<T[K]> } {
+  return Object.fromEntries(Object.entries(results).filter(([, value]) => value !== undefined)) as never
+}

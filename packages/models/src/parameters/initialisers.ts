@@ -1,0 +1,38 @@
+import { cast, concat, full, randomNormal, sliceRows, type Initialiser, type Tensor } from '@tiny/core'
+
+/** N(0, std²), a function of the seed and the parameter's name alone. */
+export const normal =
+  (std: number): Initialiser =>
+  (shape, dtype, place) => {
+    const drawn = randomNormal(shape, { std, ...place })
+    return dtype === 'float32' ? drawn : cast(drawn, dtype)
+  }
+
+export const constant =
+  (value: number): Initialiser =>
+  (shape, dtype) =>
+    full(shape, value, { dtype })
+
+export const zeros = constant(0)
+export const ones = constant(1)
+
+/** An embedding's rows, that of padding zero as `nn.Embedding` with `padding_idx` has it. */
+export function normalWithZeroRow(std: number, row: number | undefined): Initialiser {
+  const draw = normal(std)
+  return (shape, dtype, place) => {
+    const table = draw(shape, dtype, place)
+    const [rows, width] = shape as [number, number]
+    if (row === undefined || row >= rows) return table
+    const parts: Tensor[] = [full([1, width], 0, { dtype })]
+    if (row > 0) parts.unshift(sliceRows(table, 0, row))
+    if (row + 1 < rows) parts.push(sliceRows(table, row + 1, rows - row - 1))
+    return concat(parts, 'rows')
+  }
+}
+
+/** The site of a parameter's numbers in its seed's stream: a hash of its name (32-bit FNV-1a). */
+export function siteOf(name: string): number {
+  let hash = 0x811c9dc5
+  for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193)
+  return hash >>> 0
+}

@@ -1,0 +1,36 @@
+import { sumSquares, type Checkpoint } from '@tiny/core'
+import type { Tie } from '../family.js'
+import { storedName, type LoadOptions } from './load.js'
+
+/** How a head and the token embeddings stand to each other in a file. */
+export interface ResolvedTie {
+  readonly tied: boolean
+  /** Names that the file uses instead. */
+  readonly alsoNamed: Readonly<Record<string, string>>
+}
+
+/**
+ * transformers' rule: a tie that the configuration asks for holds unless the file has both tensors and they differ;
+ * where it has the head alone, that is the embeddings, too.
+ */
+export async function resolveTie(
+  tie: Tie,
+  asked: boolean,
+  file: Checkpoint,
+  options: Pick<LoadOptions, 'prefix' | 'names'>,
+): Promise<ResolvedTie> {
+  const none = { tied: asked, alsoNamed: {} }
+  if (!asked) return none
+  const embeddings = storedName(tie.embeddings, file, options)
+  const head = storedName(tie.head, file, options)
+  if (head === undefined) return none
+  if (embeddings === undefined) return { tied: true, alsoNamed: { [tie.embeddings]: head } }
+  return { tied: await equal(file, embeddings, head), alsoNamed: {} }
+}
+
+async function equal(file: Checkpoint, a: string, b: string): Promise<boolean> {
+  const [one, other] = [file.info(a), file.info(b)]
+  if (one.shape.join() !== other.shape.join() || one.dtype !== other.dtype) return false
+  const difference = file.tensor(a).cast('float32').sub(file.tensor(b).cast('float32'))
+  return (await sumSquares([difference]).item()) === 0
+}

@@ -1,0 +1,66 @@
+import { Parameter, type Initialiser } from '@tiny/core'
+
+/**
+ * What happens where a file lacks the tensor. Of the backbone: an error. Of a head: drawn where the caller asks for a
+ * new one, else an error. Optional: the model does without, unless a new head is asked for.
+ */
+export type Role = 'backbone' | 'head' | 'optional'
+
+/** What products multiply in; undefined follows the weight: bfloat16 for bfloat16 weights. */
+export type Precision = 'float32' | 'bfloat16'
+
+export interface Weight {
+  readonly name: string
+  readonly parameter: Parameter
+  readonly role: Role
+}
+
+/**
+ * Where a model's parts declare their parameters, under the names that transformers gives them. Nothing has memory
+ * until the model is loaded or drawn.
+ */
+export class Weights {
+  readonly #all: Weight[]
+  readonly #prefix: string
+  readonly #role: Role
+  readonly #precision: Precision | undefined
+
+  private constructor(all: Weight[], prefix: string, role: Role, precision: Precision | undefined) {
+    this.#all = all
+    this.#prefix = prefix
+    this.#role = role
+    this.#precision = precision
+  }
+
+  static root(options: { precision?: Precision | undefined } = {}): Weights {
+    return new Weights([], '', 'backbone', options.precision)
+  }
+
+  /** The part `name` of this one; '' is this one. */
+  at(name: string | number): Weights {
+    return name === '' ? this : new Weights(this.#all, `${this.#prefix}${name}.`, this.#role, this.#precision)
+  }
+
+  /** The same place, for parameters of another role. */
+  as(role: Role): Weights {
+    return new Weights(this.#all, this.#prefix, role, this.#precision)
+  }
+
+  /** What a product by this weight multiplies in. */
+  precisionOf(weight: Parameter): Precision {
+    return this.#precision ?? (weight.dtype === 'bfloat16' ? 'bfloat16' : 'float32')
+  }
+
+  /** Declares a parameter: its name within this part, its shape as stored, and how it is drawn. */
+  declare(name: string, shape: readonly number[], initialiser: Initialiser): Parameter {
+    const full = this.#prefix + name
+    const parameter = Parameter.declare(shape, initialiser, { name: full })
+    this.#all.push({ name: full, parameter, role: this.#role })
+    return parameter
+  }
+
+  /** Every parameter, in the order in which PyTorch's modules would list them. */
+  get all(): readonly Weight[] {
+    return this.#all
+  }
+}

@@ -1,0 +1,50 @@
+import { randomUUID } from 'node:crypto'
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { checkOptions, saveCheckpoint } from '@tiny/core'
+import type { PreTrainedModel } from './model.js'
+import type { Tokenizer } from './tokenizer/index.js'
+
+export interface SaveOptions {
+  /** Saved beside the model. */
+  readonly tokenizer?: Tokenizer | undefined
+}
+
+/** The version whose files these are like; transformers itself writes its own. */
+const transformersVersion = '5.17.0'
+
+/** @internal */
+export async function saveModel(model: PreTrainedModel, folder: string, options: SaveOptions): Promise<void> {
+  checkOptions(options, ['tokenizer'], 'savePretrained')
+  await mkdir(folder, { recursive: true })
+  const parameters = [...model.namedParameters()]
+  const dtype = parameters[0]?.[1].dtype
+  const config = {
+    transformers_version: transformersVersion,
+    ...model.config.toJSON(),
+    architectures: [model.className],
+    ...(dtype === undefined ? {} : { dtype }),
+  }
+  // 'torch_dtype' is the older spelling of 'dtype': one of them only.
+  if ('torch_dtype' in config) delete (config as Record<string, unknown>)['torch_dtype']
+  await saveCheckpoint(join(folder, 'model.safetensors'), parameters, { format: 'pt' })
+  await replaceJson(join(folder, 'config.json'), config)
+  if (Object.keys(model.generationConfig).length > 0) {
+    await replaceJson(join(folder, 'generation_config.json'), model.generationConfig)
+  }
+  await options.tokenizer?.savePretrained(folder)
+}
+
+async function replaceJson(path: string, value: object): Promise<void> {
+  const temporary = `${path}.${randomUUID()}.tmp`
+  try {
+    await writeFile(temporary, `${JSON.stringify(sorted(value), undefined, 2)}\n`)
+    await rename(temporary, path)
+  } catch (error) {
+    await rm(temporary, { force: true })
+    throw error
+  }
+}
+
+// transformers writes keys in alphabetic order.
+const sorted = (value: object): object => Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))

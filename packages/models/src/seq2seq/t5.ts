@@ -1,0 +1,220 @@
+import { ConfigError, type Parameter, type Tensor } from '@tiny/core'
+import { activationOf } from '../blocks/activations.js'
+import { Attention, type AttentionOptions } from '../blocks/attention.js'
+import { drop } from '../blocks/dropout.js'
+import { Embedding } from '../blocks/embeddings.js'
+import type { CrossMixer, Mixer, Scores } from '../blocks/mixer.js'
+import { Mlp } from '../blocks/mlp.js'
+import { RmsNorm } from '../blocks/norms.js'
+import { RelativeBias } from '../blocks/relative-bias.js'
+import type { CacheShape, CrossStack, PairBackbone, Stack, StackContext } from '../blocks/stack.js'
+import type { Config } from '../config/config.js'
+import { flag, integer, optional, real, text, type Keys } from '../config/keys.js'
+import type { Family } from '../family.js'
+import type { Batch } from '../inputs/batch.js'
+import { normal } from '../parameters/initialisers.js'
+import type { Weights } from '../parameters/weights.js'
+
+const keys = {
+  vocabSize: integer(32128),
+  dModel: integer(512, 'hiddenSize'),
+  dKv: integer(64, 'headDim'),
+  dFf: integer(2048),
+  numLayers: integer(6, 'numHiddenLayers'),
+  numDecoderLayers: optional(integer(6)),
+  numHeads: integer(8, 'numAttentionHeads'),
+  relativeAttentionNumBuckets: integer(32),
+  relativeAttentionMaxDistance: integer(128),
+  dropoutRate: real(0.1),
+  layerNormEpsilon: real(1e-6),
+  initializerFactor: real(1),
+  feedForwardProj: text('relu'),
+  classifierDropout: real(0),
+  scaleDecoderOutputs: optional(flag(true)),
+} satisfies Keys
+
+export type T5Config = Config<typeof keys>
+
+/** x + attention(RMS(x)), over the stack itself or over the encoder. No biases, and scores are not scaled. */
+function attentionOf(weights: Weights, config: T5Config, layer: number, causal: boolean): Attention {
+  const { dModel: width, dKv: headDim, numHeads: heads, initializerFactor: factor, dropoutRate } = config
+  const linear = (name: string, std: number) => ({ name, bias: false, weight: normal(factor * std) })
+  const options: AttentionOptions = {
+    width,
+    heads,
+    headDim,
+    scale: 1,
+    causal,
+    layer,
+    dropout: { weights: dropoutRate, output: dropoutRate },
+    projections: {
+      query: linear('q', (width * headDim) ** -0.5),
+      key: linear('k', width ** -0.5),
+      value: linear('v', width ** -0.5),
+    },
+    output: linear('o', (heads * headDim) ** -0.5),
+  }
+  return new Attention(weights, options)
+}
+
+/** The feed-forward branch; `feed_forward_proj` names its activation, behind 'gated-' where it has a gate. */
+function mlpOf(weights: Weights, config: T5Config): Mlp {
+  const { dModel: width, dFf: inner, initializerFactor: factor, dropoutRate, feedForwardProj } = config
+  const gated = feedForwardProj.startsWith('gated-')
+  const name = gated ? feedForwardProj.slice('gated-'.length) : feedForwardProj
+  const into = { weight: normal(factor * width ** -0.5) }
+  return new Mlp(weights, {
+    width,
+    inner,
+    bias: false,
+    // As transformers reads it: 'gated-gelu' is the tanh approximation, 'gelu' alone the exact one.
+    activation: activationOf(gated && name === 'gelu' ? 'gelu_new' : name, 'feed_forward_proj'),
+    dropout: { inner: dropoutRate, output: dropoutRate },
+    ...(gated ? { gate: { name: 'wi_0', ...into }, up: { name: 'wi_1', ...into } } : { up: { name: 'wi', ...into } }),
+    down: { name: 'wo', weight: normal(factor * inner ** -0.5) },
+  })
+}
+
+/** Pre-norm branches: self-attention, in a decoder attention to the encoder, and the feed-forward part. */
+class T5Block {
+  readonly #norm: RmsNorm
+  readonly #attention: Attention
+  /** The first block's, which the whole stack shares. */
+  readonly relative: RelativeBias | undefined
+  readonly #crossNorm: RmsNorm | undefined
+  readonly cross: Attention | undefined
+  readonly #mlpNorm: RmsNorm
+  readonly #mlp: Mlp
+
+  constructor(weights: Weights, config: T5Config, options: { layer: number; decoder: boolean }) {
+    const { layer, decoder } = options
+    const norm = (index: number) =>
+      new RmsNorm(weights.at(`layer.${index}.layer_norm`), config.dModel, { eps: config.layerNormEpsilon })
+    const self = weights.at('layer.0.SelfAttention')
+    this.#attention = attentionOf(self, config, layer, decoder)
+    this.relative =
+      layer > 0
+        ? undefined
+        : new RelativeBias(self.at('relative_attention_bias'), config.numHeads, {
+            buckets: config.relativeAttentionNumBuckets,
+            maxDistance: config.relativeAttentionMaxDistance,
+            bidirectional: !decoder,
+            std: config.initializerFactor * config.dModel ** -0.5,
+          })
+    this.#norm = norm(0)
+    if (decoder) {
+      this.cross = attentionOf(weights.at('layer.1.EncDecAttention'), config, layer, false)
+      this.#crossNorm = norm(1)
+    }
+    const last = decoder ? 2 : 1
+    this.#mlp = mlpOf(weights.at(`layer.${last}.DenseReluDense`), config)
+    this.#mlpNorm = norm(last)
+  }
+
+  apply(x: Tensor, mixer: Mixer, relative: Scores['relative'], encoder?: CrossMixer): Tensor {
+    x = this.#attention.attend(this.#norm.apply(x), mixer, { relative, residual: x })
+    if (this.cross && encoder) x = this.cross.attendAcross(this.#crossNorm!.apply(x), encoder, { residual: x })
+    return this.#mlp.apply(this.#mlpNorm.apply(x), x)
+  }
+}
+
+class T5Stack implements CrossStack {
+  readonly #words: Embedding
+  readonly #blocks: readonly T5Block[]
+  readonly #norm: RmsNorm
+  readonly #dropout: number
+
+  constructor(weights: Weights, config: T5Config, words: Embedding, options: { layers: number; decoder: boolean }) {
+    const { layers, decoder } = options
+    this.#words = words
+    this.#blocks = Array.from(
+      { length: layers },
+      (_, layer) => new T5Block(weights.at('block').at(layer), config, { layer, decoder }),
+    )
+    this.#norm = new RmsNorm(weights.at('final_layer_norm'), config.dModel, { eps: config.layerNormEpsilon })
+    this.#dropout = config.dropoutRate
+  }
+
+  forward(batch: Batch<Tensor>, mixer: Mixer, { states, cross }: StackContext = {}): Tensor {
+    const relative = this.#blocks[0]?.relative?.scores()
+    let x = drop(this.#words.apply(batch.inputIds), this.#dropout)
+    for (const block of this.#blocks) {
+      states?.push(x)
+      x = block.apply(x, mixer, relative, cross)
+    }
+    x = drop(this.#norm.apply(x), this.#dropout)
+    states?.push(x)
+    return x // [tokens, d_model]
+  }
+
+  keysAndValues(encoder: Tensor): [k: Tensor, v: Tensor][] {
+    return this.#blocks.map(({ cross }) => cross!.keysAndValues(encoder))
+  }
+}
+
+/** T5 (Raffel et al. 2020): an encoder–decoder with relative positions. */
+export class T5Model implements PairBackbone {
+  readonly width: number
+  readonly cache: CacheShape
+  readonly embeddings: Parameter
+  readonly encoder: Stack
+  readonly decoder: CrossStack
+
+  constructor(weights: Weights, config: T5Config) {
+    const { dModel, dKv, numHeads, numLayers } = config
+    const decoderLayers = config.numDecoderLayers ?? numLayers
+    const words = new Embedding(weights.at('shared'), config.vocabSize, dModel, { weight: normal(config.initializerFactor) })
+    this.width = dModel
+    this.cache = { layers: decoderLayers, keyWidth: numHeads * dKv, valueWidth: numHeads * dKv }
+    this.embeddings = words.weight
+    this.encoder = new T5Stack(weights.at('encoder'), config, words, { layers: numLayers, decoder: false })
+    this.decoder = new T5Stack(weights.at('decoder'), config, words, { layers: decoderLayers, decoder: true })
+  }
+}
+
+export const t5: Family<typeof keys> = {
+  kind: 'seq2seq',
+  schema: {
+    modelType: 't5',
+    keys,
+    defaults: { padTokenId: 0, eosTokenId: 1, isEncoderDecoder: true },
+    // What transformers derives from feed_forward_proj, and what older files hold besides.
+    neutral: ['dense_act_fn', 'is_gated_act', 'n_positions'],
+    check({ feedForwardProj, relativeAttentionNumBuckets: buckets }) {
+      const parts = feedForwardProj.split('-')
+      if (parts.length > 2 || (parts.length === 2 && parts[0] !== 'gated')) {
+        throw new ConfigError(`feed_forward_proj is 'ACTIVATION' or 'gated-ACTIVATION', not '${feedForwardProj}'`, {
+          key: 'feed_forward_proj',
+        })
+      }
+      if (buckets < 4 || buckets % 2 !== 0) {
+        throw new ConfigError(`relative_attention_num_buckets must be even and at least 4, not ${buckets}`, {
+          key: 'relative_attention_num_buckets',
+        })
+      }
+    },
+  },
+  classes: { Base: 'T5Model', Seq2SeqLM: 'T5ForConditionalGeneration' },
+  prefix: '',
+  build: (weights, config) => new T5Model(weights, config),
+  tokens: ({ vocabSize }) => ({ vocabSize }),
+  heads: {
+    languageModel: (config) => ({
+      decoder: 'lm_head',
+      weight: normal(config.initializerFactor),
+      // T5 1.0 scales what its tied head multiplies; transformers 5 keeps the fact in scale_decoder_outputs.
+      ...((config.scaleDecoderOutputs ?? config.tieWordEmbeddings) ? { scale: config.dModel ** -0.5 } : {}),
+    }),
+  },
+  checkpoint: {
+    spellings: (name) => (name === 'shared.weight' ? ['encoder.embed_tokens.weight', 'decoder.embed_tokens.weight'] : []),
+    ignored: [/^(en|de)coder\.embed_tokens\.weight$/, /EncDecAttention\.relative_attention_bias\.weight$/],
+    tie: {
+      embeddings: 'shared.weight',
+      head: 'lm_head.weight',
+      // transformers 5 ties whatever the key says, unless the file holds a head of its own.
+      fromFile: () => true,
+      fresh: ({ tieWordEmbeddings }) => tieWordEmbeddings,
+    },
+  },
+}
