@@ -103,10 +103,11 @@ Napi::Value FileHandle::close(Environment& environment, const Napi::CallbackInfo
 }
 
 Napi::Value open_file(Environment& environment, const Napi::CallbackInfo& info) {
+  std::string path = text_from(info[0], "the path");
   auto settlement = std::make_unique<OpenSettlement>(environment);
+  const auto file = settlement->file;
   return environment.start(
-      [path = text_from(info[0], "the path"), file = settlement->file](ThreadPool&,
-                                                                       const Cancellation* stop) {
+      [path = std::move(path), file](ThreadPool&, const Cancellation* stop) {
         stop_if_cancelled(stop);
         *file = Safetensors::open(path);
       },

@@ -30,8 +30,9 @@ Profile& profiling() {
 void copy_dense(const View& from, void* to) {
   const size_t size = size_of(from.dtype);
   const size_t row = static_cast<size_t>(from.width()) * size;
+  if (from.bytes() == 0) return;
   if (from.dims.size() < 2 || from.row_stride == from.width()) {
-    if (from.bytes() > 0) std::memcpy(to, from.data, from.bytes());
+    std::memcpy(to, from.data, from.bytes());
     return;
   }
   for (int64_t r = 0; r < from.rows(); ++r) {

@@ -149,6 +149,7 @@ class Compiler {
         value.storage = Storage::Alias;
         value.of = step.inputs.front();
         value.offset = node->primitive->alias_offset();
+        follow_rows(node->inputs.front().type(), plan_.values[value.of].type, value);
       } else if (effect == Effect::Update) {
         value.storage = Storage::Variable;
         value.variable = node->primitive->targets()[i];
@@ -159,6 +160,17 @@ class Compiler {
     step.outputs = std::move(numbers);
     if (effect == Effect::Alias && !node->primitive->runs()) return;
     plan_.steps.push_back(std::move(step));
+  }
+
+  // An evaluated slice of columns is stored densely: the rows of its windows move closer together.
+  static void follow_rows(const Type& built, const Type& stored, PlannedValue& window) {
+    if (built.row_stride == stored.row_stride) return;
+    const int64_t from = built.row_stride.value(), to = stored.row_stride.value();
+    const auto moved = [&](int64_t elements) { return elements / from * to + elements % from; };
+    Dim offset(moved(window.offset.constant()));
+    for (const auto& [symbol, factor] : window.offset.terms()) offset = offset + Dim::of(symbol) * moved(factor);
+    window.offset = offset;
+    if (window.type.row_stride == built.row_stride) window.type.row_stride = stored.row_stride;
   }
 
   // The value whose memory a value lies in.

@@ -7,6 +7,7 @@
 #include "kernels/matmul/matmul.h"
 #include "kernels/matmul/reference.h"
 #include "ops/arity.h"
+#include "ops/packed_weight.h"
 #include "ops/reduce.h"
 #include "ops/registry.h"
 #include "ops/shape.h"
@@ -33,8 +34,14 @@ enum Input : size_t { kA, kB, kBias, kResidual };
 
 class Matmul final : public Primitive {
  public:
-  Matmul(const MatmulOptions& options, bool bf16) : options_(options), bf16_(bf16) {}
+  Matmul(const MatmulOptions& options, bool bf16, bool residual)
+      : options_(options), bf16_(bf16), residual_(residual) {}
   const char* name() const override { return "matmul"; }
+
+  void prepare(const Extent& extent, ThreadPool& pool) const override {
+    if (options_.derived) return;
+    pack_weight(extent.variables[kB], extent.inputs[kB], options_.transpose_b, bf16_, pool);
+  }
 
   size_t scratch(const Extent& extent) const override {
     const Product p = product(extent.inputs, extent.outputs, false);
@@ -60,6 +67,7 @@ class Matmul final : public Primitive {
       p.c = scratch;
       scratch += align_up(run.output(0).bytes());
     }
+    p.packed = packed_weight(run.variable(kB), views[kB], options_.transpose_b, bf16_);
     multiply(p, scratch, run.pool());
   }
 
@@ -100,6 +108,7 @@ class Matmul final : public Primitive {
     options.transpose_b = transpose_b;
     options.alpha = options_.alpha;
     options.bf16 = bf16_;
+    options.derived = true;
     options.dtype = a.dtype() == DType::Float64 ? DType::Float64 : DType::Float32;
     return matmul(a, b, options);
   }
@@ -137,17 +146,17 @@ class Matmul final : public Primitive {
     p.activation = options_.activation;
     p.c_dtype = outputs[0].dtype;
     p.c_stride = p.n;
+    if (residual_) p.residual_stride = residual.dims.size() < 2 ? p.n : residual.row_stride;
     if (!bound) return p;
     p.bias = inputs[kBias].data;
     p.residual = residual.data;
-    p.residual_stride = residual.dims.size() < 2 ? p.n : residual.row_stride;
     p.c = outputs[0].data;
     if (outputs.size() > 1) p.pre = outputs[1].data;
     return p;
   }
 
   const MatmulOptions options_;
-  const bool bf16_;
+  const bool bf16_, residual_;
 };
 
 Error wrong_shapes(const Value& a, const Value& b, const MatmulOptions& options) {
@@ -244,7 +253,8 @@ Value matmul(const Value& a, const Value& b, const MatmulOptions& options, const
   if (options.activation != Activation::None) {
     outputs.emplace_back(dtype == DType::Float64 ? dtype : DType::Float32, shape);
   }
-  return make_node(std::make_unique<Matmul>(options, bf16), {a, b, bias, residual}, std::move(outputs))[0];
+  return make_node(std::make_unique<Matmul>(options, bf16, static_cast<bool>(residual)),
+                   {a, b, bias, residual}, std::move(outputs))[0];
 }
 
 std::span<const OpEntry> matmul_ops() {

@@ -15,6 +15,9 @@ struct MatmulOptions {
   std::optional<bool> bf16;
   // Of the output: float32 or bfloat16 (float64 for float64 operands). By default a's.
   std::optional<DType> dtype;
+  // A product of a gradient: it reads a frozen weight's plain form and does not make it keep a second packed
+  // one.
+  bool derived = false;
 };
 
 // activation(alpha op(a) op(b) + bias) + residual. a [.., K] is the rows of a matrix, b [K, N]; with

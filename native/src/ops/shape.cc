@@ -31,6 +31,15 @@ class Reshape final : public Primitive {
   }
 };
 
+// The same memory, past which no gradient flows.
+class Detach final : public Primitive {
+ public:
+  const char* name() const override { return "detach"; }
+  void forward(Run&) const override {}
+  Effect effect() const override { return Effect::Alias; }
+  std::vector<Value> gradient(const GradientContext&) const override { return {Value{}}; }
+};
+
 class Slice final : public Primitive {
  public:
   Slice(ConcatAxis axis, Dim start, Dim offset)
@@ -94,6 +103,8 @@ Value contiguous(const Value& x) {
   if (x.type().contiguous()) return x;
   return make_value(std::make_unique<Contiguous>(), {x}, Type(x.dtype(), x.shape()));
 }
+
+Value detach(const Value& x) { return make_value(std::make_unique<Detach>(), {x}, x.type()); }
 
 Value reshape(const Value& x, Shape shape) {
   Shape given = shape, have = x.shape();
@@ -163,6 +174,11 @@ std::span<const OpEntry> shape_ops() {
        [](Inputs in, const Attributes&) -> Values {
          require_inputs(in, 1);
          return {contiguous(in[0])};
+       }},
+      {"detach",
+       [](Inputs in, const Attributes&) -> Values {
+         require_inputs(in, 1);
+         return {detach(in[0])};
        }},
       {"concat",
        [](Inputs in, const Attributes& at) -> Values {

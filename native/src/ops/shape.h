@@ -9,6 +9,9 @@ namespace tiny {
 // x itself where its rows lie end to end, else a copy in which they do.
 Value contiguous(const Value& x);
 
+// x, but a constant to whoever differentiates: a view.
+Value detach(const Value& x);
+
 // The same elements under another shape: a view (of a copy, where x has gaps between rows). One
 // constant of `shape` may be -1 and is worked out.
 Value reshape(const Value& x, Shape shape);

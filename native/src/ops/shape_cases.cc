@@ -69,6 +69,11 @@ OpInstance contiguous_of(Draw& draw) {
   return {{x}, [](Inputs in) { return apply("contiguous", in, {}); }};
 }
 
+OpInstance detach_of(Draw& draw) {
+  const Value x = draw.normals({Dim(draw.rows(3, 20)), Dim(draw.size(4, 30))});
+  return {{x}, [](Inputs in) { return apply("detach", in, {}); }};
+}
+
 }  // namespace
 
 std::span<const OpCase> shape_cases() {
@@ -84,6 +89,7 @@ std::span<const OpCase> shape_cases() {
       {.name = "concat rows", .make = concat_of<true>, .differentiable = {0, 1, 2}, .strided = {0, 1, 2}},
       {.name = "concat last", .make = concat_of<false>, .differentiable = {0, 1, 2}, .strided = {0, 1, 2}},
       {.name = "transpose", .make = transpose_of, .differentiable = {0}, .strided = {0}},
+      {.name = "detach", .make = detach_of, .rowwise = {0}, .strided = {0}},
       {.name = "contiguous", .make = contiguous_of, .differentiable = {0}, .rowwise = {0}, .strided = {0}},
   };
   return cases;

@@ -59,7 +59,9 @@ TEST_CASE("slices of slices are windows of one tensor") {
   const Value inner = slice_rows(slice_columns(x, 1, 3), 1, 2);
   CHECK_FALSE(inner.type().contiguous());
   CHECK(evaluated(inner) == Numbers{5, 6, 7, 9, 10, 11});
+  // Of the evaluated slice, whose rows lie end to end now.
   CHECK(evaluated(slice_columns(inner, 2, 1)) == Numbers{7, 11});
+  CHECK(evaluated(slice_rows(slice_columns(inner, 1, 2), 1, 1)) == Numbers{10, 11});
   CHECK(evaluated(reshape(inner, {Dim(6)})) == Numbers{5, 6, 7, 9, 10, 11});
   CHECK(evaluated(transpose(inner)) == Numbers{5, 9, 6, 10, 7, 11});
   CHECK(evaluated(slice_rows(reshape(x, {Dim(12)}), 10, 2)) == Numbers{10, 11});

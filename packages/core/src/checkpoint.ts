@@ -11,16 +11,17 @@ const indexName = 'model.safetensors.index.json'
 /** An index of a model with a million tensors has 100 MB. */
 const indexBytes = 128 * 2 ** 20
 
-const dtypes: Readonly<Record<string, Dtype>> = {
-  F32: 'float32',
-  F64: 'float64',
-  BF16: 'bfloat16',
-  F16: 'float16',
-  I32: 'int32',
-  I64: 'int64',
-  I8: 'int8',
-  U8: 'uint8',
-}
+/** The format's spelling of what is read; it has more (BOOL, F8_E4M3, …). */
+const dtypes: ReadonlyMap<string, Dtype> = new Map([
+  ['F32', 'float32'],
+  ['F64', 'float64'],
+  ['BF16', 'bfloat16'],
+  ['F16', 'float16'],
+  ['I32', 'int32'],
+  ['I64', 'int64'],
+  ['I8', 'int8'],
+  ['U8', 'uint8'],
+])
 
 export interface TensorInfo {
   dtype: Dtype
@@ -99,7 +100,7 @@ export class Checkpoint {
 }
 
 function toDtype(stored: string, tensor: string, path: string): Dtype {
-  const dtype = dtypes[stored] ?? Object.values(dtypes).find((name) => name === stored)
+  const dtype = dtypes.get(stored)
   if (dtype !== undefined) return dtype
   throw new CheckpointError(`the tensor '${tensor}' of ${path} has dtype ${stored}, which is not read`, {
     path,

@@ -201,7 +201,8 @@ describe('a trace', () => {
   it('keeps its tensors to itself', async () => {
     let leaked: Tensor | undefined
     await traced((x) => (leaked = x))
-    await expect(leaked!.data()).rejects.toThrow()
+    await expect(leaked!.data()).rejects.toThrow(ShapeError)
+    await expect(leaked!.data()).rejects.toThrow(/'rows'/)
   })
 
   it('updates variables, not arguments', async () => {
@@ -227,7 +228,6 @@ describe('a call', () => {
     await expect(double({ x: rows(1, 2), labels })).rejects.toThrow(
       /args\.x is declared as \[rows, 2\] = \[2, 2\]/,
     )
-    await expect(double({ x: [1, 2] as unknown as Input })).rejects.toThrow()
   })
 
   it('refuses options that it does not know', async () => {

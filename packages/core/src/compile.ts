@@ -22,11 +22,13 @@ export class NativeResult {
 export const native = (tensor: Tensor): NativeResult => new NativeResult(tensor)
 
 /** What a call takes where the function reads `P`: a tensor, a variable or an `input` for every tensor. */
-export type Arguments<P> = P extends Tensor
-  ? Tensor | Input
-  : P extends string | number | boolean | bigint | null | undefined | Dim
-    ? P
-    : { [K in keyof P]: Arguments<P[K]> }
+export type Arguments<P> = unknown extends P
+  ? unknown
+  : P extends Tensor
+    ? Tensor | Input
+    : P extends string | number | boolean | bigint | null | undefined | Dim
+      ? P
+      : { [K in keyof P]: Arguments<P[K]> }
 
 /** What a call gives where the function returns `R`: elements in JavaScript's memory, or a Tensor for `native`. */
 export type Delivered<R> = R extends NativeResult

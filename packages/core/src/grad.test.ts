@@ -80,6 +80,21 @@ describe('valueAndGrad', () => {
     expect(await second.item()).toBeCloseTo(12)
   })
 
+  it('runs forward ops whose own result nobody reads', async () => {
+    const x = weights('x', [2, 4], 0)
+    for (const forward of [
+      () => matmul(x, params.weight, { activation: 'gelu' }),
+      () => layerNorm(x, { weight: params.scale }),
+      () => x.rmsNorm(params.scale),
+    ]) {
+      const alone = await gradients(forward().sum(), [x]).get(x)!.data()
+      const y = forward()
+      const grad = gradients(y.sum(), [x]).get(x)!
+      await evaluate(y, grad)
+      expect(alone).toEqual(await grad.data())
+    }
+  })
+
   it('refuses what is no scalar', () => {
     expect(() => gradients(params.bias.scale(2), [params.bias])).toThrow(GradientError)
     expect(() => gradients(params.bias.scale(2), [params.bias])).toThrow('[4]')

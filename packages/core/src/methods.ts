@@ -47,6 +47,7 @@ export interface TensorMethods {
   sliceColumns(start: Size, length: Size): Tensor
   transpose(): Tensor
   contiguous(): Tensor
+  detach(): Tensor
 }
 
 type Ops = {
@@ -54,7 +55,7 @@ type Ops = {
 }
 
 const { softmax, logSoftmax, sum, mean, max, argmax } = reduce
-const { reshape, sliceRows, sliceColumns, transpose, contiguous } = shapes
+const { reshape, sliceRows, sliceColumns, transpose, contiguous, detach } = shapes
 const { where: _where, ...unaryAndBinary } = elementwise
 
 const ops: Ops = {
@@ -73,6 +74,7 @@ const ops: Ops = {
   sliceColumns,
   transpose,
   contiguous,
+  detach,
 }
 
 for (const [name, op] of Object.entries(ops) as [string, (x: Tensor, ...rest: unknown[]) => Tensor][]) {

@@ -9,7 +9,13 @@ import {
   type Dtype,
   type Parameter,
 } from '@tiny/core'
-import { createConfig, type Config, type ConfigChanges, type ConfigJson, ModelConfig } from './config/config.js'
+import {
+  createConfig,
+  type Config,
+  type ConfigChanges,
+  type ConfigJson,
+  ModelConfig,
+} from './config/config.js'
 import type { Family } from './family.js'
 import { readJson, requireFolder } from './files.js'
 import { makeHead } from './heads/index.js'
@@ -61,9 +67,12 @@ export async function loadParts(
 ): Promise<ModelParts> {
   const unsupported = Object.keys(options).find((name) => notYet.includes(name))
   if (unsupported !== undefined) {
-    throw new UnsupportedError(`fromPretrained does not have ${unsupported} yet: models are loaded from local folders`, {
-      option: unsupported,
-    })
+    throw new UnsupportedError(
+      `fromPretrained does not have ${unsupported} yet: models are loaded from local folders`,
+      {
+        option: unsupported,
+      },
+    )
   }
   checkOptions(options, fromPretrainedOptions, 'fromPretrained')
   requireDtype(options.dtype)
@@ -86,7 +95,14 @@ export async function loadParts(
       seed,
       dtype,
     })
-    return { family, config, task, ...assembled, loadReport: withoutDead(loadReport, family, tie.tied), generationConfig }
+    return {
+      family,
+      config,
+      task,
+      ...assembled,
+      loadReport: withoutDead(loadReport, family, tie.tied),
+      generationConfig,
+    }
   } finally {
     file.close()
   }
@@ -130,7 +146,8 @@ function assemble(
 /** A sequence classifier stands on the pooler, a base model may do without, other heads have none. */
 function poolerOf(family: Family, task: Task, config: Config): Role | undefined {
   if (task === 'Base') return 'optional'
-  const pools = task === 'SequenceClassification' && family.heads.sequenceClassifier?.(config).pool === 'pooler'
+  const pools =
+    task === 'SequenceClassification' && family.heads.sequenceClassifier?.(config).pool === 'pooler'
   return pools ? 'head' : undefined
 }
 
@@ -151,7 +168,12 @@ function withoutDead(report: LoadReport, { checkpoint, prefix }: Family, tied: b
 }
 
 /** What `generate` reads of a new model, in generation_config.json's spelling. */
-function generationDefaults({ bosTokenId, eosTokenId, padTokenId, decoderStartTokenId }: Config): Record<string, unknown> {
+function generationDefaults({
+  bosTokenId,
+  eosTokenId,
+  padTokenId,
+  decoderStartTokenId,
+}: Config): Record<string, unknown> {
   const ids = {
     bos_token_id: bosTokenId,
     eos_token_id: eosTokenId,
@@ -163,7 +185,9 @@ function generationDefaults({ bosTokenId, eosTokenId, padTokenId, decoderStartTo
 
 function requireTask(family: Family, task: Task): void {
   if (family.classes[task] !== undefined) return
-  const has = Object.keys(family.classes).map((name) => (name === 'Base' ? 'AutoModel' : `AutoModelFor${name}`))
+  const has = Object.keys(family.classes).map((name) =>
+    name === 'Base' ? 'AutoModel' : `AutoModelFor${name}`,
+  )
   throw new ConfigError(`${family.schema.modelType} has no model for ${task}; it has ${has.join(', ')}`, {
     modelType: family.schema.modelType,
     task,
@@ -172,7 +196,8 @@ function requireTask(family: Family, task: Task): void {
 
 function requireDtype(dtype: Dtype | string | undefined): void {
   if (dtype === undefined || dtype === 'float32' || dtype === 'bfloat16' || dtype === 'float16') return
-  if (dtype === 'int8' || dtype === 'int4') throw new UnsupportedError(`dtype '${dtype}' is not there yet`, { option: 'dtype' })
+  if (dtype === 'int8' || dtype === 'int4')
+    throw new UnsupportedError(`dtype '${dtype}' is not there yet`, { option: 'dtype' })
   throw new OptionError(`dtype is 'float32', 'bfloat16' or 'float16', not '${dtype}'`, { option: 'dtype' })
 }
 

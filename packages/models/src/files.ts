@@ -4,12 +4,16 @@ import { CheckpointError, UnsupportedError } from '@tiny/core'
 
 /** @throws CheckpointError unless `path` is a folder; UnsupportedError for what is not read yet. */
 export async function requireFolder(path: string): Promise<void> {
-  if (typeof path !== 'string') throw new CheckpointError(`a model is loaded from a folder, not from ${typeof path}`, {})
+  if (typeof path !== 'string')
+    throw new CheckpointError(`a model is loaded from a folder, not from ${typeof path}`, {})
   if (path.endsWith('.gguf')) throw new UnsupportedError(`${path}: GGUF files are not read yet`, { path })
   const found = await stat(path).catch(() => undefined)
   if (found?.isDirectory() === true) return
   const what = found === undefined ? 'does not exist' : 'is not a folder'
-  throw new CheckpointError(`${path} ${what}; a model is loaded from a local folder with config.json and safetensors`, { path })
+  throw new CheckpointError(
+    `${path} ${what}; a model is loaded from a local folder with config.json and safetensors`,
+    { path },
+  )
 }
 
 /** A file's JSON object; undefined where there is no such file. @throws CheckpointError naming the file. */
@@ -28,6 +32,7 @@ export async function readJson(folder: string, name: string): Promise<Record<str
   } catch (error) {
     throw new CheckpointError(`${path} is not JSON: ${(error as Error).message}`, { path, cause: error })
   }
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
+  if (typeof value === 'object' && value !== null && !Array.isArray(value))
+    return value as Record<string, unknown>
   throw new CheckpointError(`${path} must hold an object`, { path })
 }

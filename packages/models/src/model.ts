@@ -1,12 +1,4 @@
-import {
-  checkOptions,
-  DisposedError,
-  nn,
-  OptionError,
-  Tensor,
-  tensor,
-  type Parameter,
-} from '@tiny/core'
+import { checkOptions, DisposedError, nn, OptionError, Tensor, tensor, type Parameter } from '@tiny/core'
 import type { Config } from './config/config.js'
 import type { Family } from './family.js'
 import type { HeadOutput, LossOptions, LossSum } from './heads/index.js'
@@ -102,7 +94,8 @@ export class PreTrainedModel extends nn.Module {
     )
     const { backbone, head } = this.#network
     const result = runBackbone(backbone, packed)
-    const named = (outputs: HeadOutput[]) => Object.fromEntries(outputs.map(({ name, value }) => [name, value]))
+    const named = (outputs: HeadOutput[]) =>
+      Object.fromEntries(outputs.map(({ name, value }) => [name, value]))
     if (head !== undefined) return { ...result, ...named(head.outputs(result.hidden, packed)) }
     const pooled = 'encoder' in backbone ? undefined : backbone.pool?.(result.hidden, packed)
     return { ...result, ...(pooled === undefined ? {} : { poolerOutput: pooled }) }
@@ -112,7 +105,9 @@ export class PreTrainedModel extends nn.Module {
   loss(batch: Batch<Tensor>, options: LossOptions): LossSum {
     this.requireAlive()
     if (this.#network.head === undefined) {
-      throw new OptionError(`${this.className} has no head, hence no loss; use AutoModelFor… with a task`, { task: this.task })
+      throw new OptionError(`${this.className} has no head, hence no loss; use AutoModelFor… with a task`, {
+        task: this.task,
+      })
     }
     return networkLoss(this.#network, batch, options)
   }
@@ -132,7 +127,7 @@ export class PreTrainedModel extends nn.Module {
         : {
             decoder: {
               tokens,
-              startTokenId: config.decoderStartTokenId ?? config.padTokenId,
+              startTokenId: config.decoderStartTokenId,
               padTokenId: config.padTokenId,
             },
           }),
@@ -172,14 +167,15 @@ export class PreTrainedModel extends nn.Module {
 
   /** @internal @throws DisposedError after `dispose`. */
   protected requireAlive(): void {
-    if (this.#disposed) throw new DisposedError(`this ${this.className} was disposed of`, { model: this.className })
+    if (this.#disposed)
+      throw new DisposedError(`this ${this.className} was disposed of`, { model: this.className })
   }
 
   /** @internal Makes `dispose` wait for this call. */
   protected track<T>(call: Promise<T>): Promise<T> {
     this.#inFlight.add(call)
-    const done = (): void => void this.#inFlight.delete(call)
-    call.then(done, done)
+    const forget = (): void => void this.#inFlight.delete(call)
+    call.then(forget, forget)
     return call
   }
 }

@@ -44,9 +44,14 @@ export function runBackbone(backbone: Backbone, batch: Batch<Tensor>, keep: Keep
   const source = batch.encoder!
   const theirs = { states: states(), attentions: recorder(longest.encoderTokens, longest.encoderTokens) }
   const crossed = recorder(longest.tokens, longest.encoderTokens)
-  const encoded = backbone.encoder.forward(source, new SelfMixer(source, theirs.attentions), { states: theirs.states })
+  const encoded = backbone.encoder.forward(source, new SelfMixer(source, theirs.attentions), {
+    states: theirs.states,
+  })
   const cross = new EncoderMixer(batch.offsets, encoded, source.offsets, crossed)
-  const hidden = backbone.decoder.forward(batch, new SelfMixer(batch, own.attentions), { states: own.states, cross })
+  const hidden = backbone.decoder.forward(batch, new SelfMixer(batch, own.attentions), {
+    states: own.states,
+    cross,
+  })
   return {
     hidden,
     encoderHidden: encoded,
@@ -61,7 +66,11 @@ export function runBackbone(backbone: Backbone, batch: Batch<Tensor>, keep: Keep
 }
 
 /** The loss of a batch with labels. */
-export function networkLoss({ backbone, head }: Network, batch: Batch<Tensor>, options: LossOptions): LossSum {
+export function networkLoss(
+  { backbone, head }: Network,
+  batch: Batch<Tensor>,
+  options: LossOptions,
+): LossSum {
   return head!.loss(runBackbone(backbone, batch).hidden, batch, options)
 }
 

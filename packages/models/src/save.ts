@@ -47,4 +47,5 @@ async function replaceJson(path: string, value: object): Promise<void> {
 }
 
 // transformers writes keys in alphabetic order.
-const sorted = (value: object): object => Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+const sorted = (value: object): object =>
+  Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))

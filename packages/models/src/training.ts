@@ -33,7 +33,11 @@ export function packTrainingBatch(model: PreTrainedModel, inputs: ModelInputs): 
  * many those are, so that several batches may be normalised over all their labels. In training mode dropout drops;
  * then it must be built inside `withRandomKey`.
  */
-export function trainingLoss(model: PreTrainedModel, packed: unknown, options: { labelSmoothing?: number } = {}): LossSum {
+export function trainingLoss(
+  model: PreTrainedModel,
+  packed: unknown,
+  options: { labelSmoothing?: number } = {},
+): LossSum {
   const { batch, problemType } = packed as TrainingBatch<Tensor>
   return withDropout(model.training, () => model.loss(batch, { problemType, ...options }))
 }

@@ -67,10 +67,11 @@ struct Tile {
   float* partial;
   int64_t partial_stride;
   bool first, last;
-  // Memory that will be read soon, fetched into the second-level cache beside the arithmetic: a line at each
-  // step over k, `next_step` bytes apart. It may be any address.
+  // Memory that will be read soon, fetched into the second-level cache beside the arithmetic, a line at each
+  // step over k: `next_lines` lines from `next` on, then as many `next_gap` bytes further, and so on. Any
+  // address will do.
   const char* next;
-  int64_t next_step;
+  int64_t next_lines, next_gap;
 };
 
 struct MatmulKernels {

@@ -125,14 +125,12 @@ class Multiplication {
         t.column = (first + i) * kernels_.columns;
         t.width = std::min(kernels_.columns, p_.n - t.column);
         t.b = p_.packed != nullptr ? p_.packed->panel(first + i, part.k0) : own + i * panel;
-        t.next = static_cast<const char*>(t.a);
-        t.next_step = 0;
         if (blocking_.rows_cached) {
-          if (following >= 0) prefetch_panel(t, following, part, tile - part.first, steps);
+          prefetch_panel(t, following, part, (tile - part.first) * steps);
+        } else if (i == 0) {
+          prefetch(t, a_panel(part.rows, tile + 1, part.k));
         } else {
-          // The next tile of rows, spread over this one's panels.
-          t.next = static_cast<const char*>(a_panel(part.rows, tile + 1, part.k)) + i * steps * 64;
-          t.next_step = i == 0 ? 64 : 0;
+          prefetch_nothing(t);
         }
         kernels_.tile(t);
       }
@@ -144,26 +142,28 @@ class Multiplication {
     return columns_of(p_.b, column, part.k0, valid, kernels_.columns, part.k);
   }
 
-  // Lets the tile fetch the `piece`th part of what panel `index` will be read from: lines as many as its
-  // steps.
-  void prefetch_panel(Tile& t, int64_t index, const Part& part, int64_t piece, int64_t steps) const {
+  static void prefetch(Tile& t, const char* from, int64_t lines = INT64_MAX, int64_t gap = 0) {
+    t.next = from;
+    t.next_lines = lines;
+    t.next_gap = gap;
+  }
+  static void prefetch_nothing(Tile& t) { prefetch(t, static_cast<const char*>(t.a), 1, -64); }
+
+  // Of what panel `index` will be read from, the lines from `done` on.
+  void prefetch_panel(Tile& t, int64_t index, const Part& part, int64_t done) const {
+    if (index < 0) return prefetch_nothing(t);
     if (p_.packed != nullptr) {
-      if (piece * steps * 64 >= panel_bytes(b_format_, kernels_.columns, part.k)) return;
-      t.next = p_.packed->panel(index, part.k0) + piece * steps * 64;
-      t.next_step = 64;
-      return;
+      if (done * 64 >= panel_bytes(b_format_, kernels_.columns, part.k)) return prefetch_nothing(t);
+      return prefetch(t, p_.packed->panel(index, part.k0) + done * 64);
     }
     const PanelSource source = source_of(index, part);
     const int64_t size = static_cast<int64_t>(size_of(source.dtype));
-    if (source.across) {
-      if (piece * steps * 64 >= source.valid * source.stride * size) return;
-      t.next = static_cast<const char*>(source.data) + piece * steps * 64;
-      t.next_step = 64;
-    } else {
-      if (piece * 64 >= source.valid * size) return;
-      t.next = static_cast<const char*>(source.data) + piece * 64;
-      t.next_step = source.stride * size * (part.k / std::max<int64_t>(steps, 1));
-    }
+    const int64_t rows = source.across ? source.valid : source.k,
+                  columns = source.across ? source.k : source.valid;
+    const int64_t lines = std::max<int64_t>(1, (columns * size + 63) / 64), row = done / lines;
+    if (row >= rows) return prefetch_nothing(t);
+    prefetch(t, static_cast<const char*>(source.data) + row * source.stride * size, lines,
+             source.stride * size - lines * 64);
   }
 
   const Product& p_;

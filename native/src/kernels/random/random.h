@@ -33,7 +33,7 @@ template <typename T>
 const RandomTable<T>& random_table();
 
 // Initial weights: elements [first, first + n) of a tensor, the same bits on every ISA.
-// Uniform in [min, max); normal by Box and Muller from two words an element.
+// Uniform in [min, max), rounded; normal by Box and Muller, two words giving two elements.
 template <typename T>
 void random_uniform(T* y, uint64_t first, int64_t n, const RandomKey& key, double min, double max) noexcept;
 template <typename T>

@@ -44,8 +44,8 @@ TINY_INLINE f32v log(f32v x) {
   const i32v subnormal = x < 0x1p-126f;
   const f32v scaled = select(subnormal, x * 0x1p23f, x);
   // x = m 2^e with m in [sqrt(1/2), sqrt(2)).
-  const i32v e = (as_i32(scaled) - 0x3f3504f3) >> 23;
-  const f32v z = as_f32(as_i32(scaled) - (e << 23)) - 1.0f,
+  const i32v e = (i32v)(as_u32(scaled) - 0x3f3504f3u) >> 23;
+  const f32v z = as_f32(as_u32(scaled) - (as_u32(e) << 23)) - 1.0f,
              exponent = to_f32(e) - select(subnormal, splat(23.0f), f32v{});
   const f32v square = z * z;
   f32v p = splat(7.0376836292e-2f);

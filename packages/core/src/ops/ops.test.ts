@@ -13,18 +13,18 @@ const scalar = tensor(1)
 const state = (name: string) => api.variable(name, null, { shape: [2, 2] })
 const heads = { heads: 2, headDim: 2 }
 
-const binary = ['add', 'sub', 'mul', 'div', 'maximum', 'minimum'] as const
-const unary = ['neg', 'exp', 'log', 'sqrt', 'rsqrt', 'square', 'abs', 'tanh', 'sigmoid', 'relu'] as const
-const activations = ['gelu', 'geluTanh', 'silu', 'softmax', 'logSoftmax'] as const
+const { add, sub, mul, div, maximum, minimum, neg, exp, log, sqrt, rsqrt, square, abs, tanh } = api
+const binary = { add, sub, mul, div, maximum, minimum }
+const { sigmoid, relu, gelu, geluTanh, silu, softmax, logSoftmax } = api
+const activations = { sigmoid, relu, gelu, geluTanh, silu, softmax, logSoftmax }
+const unary = { neg, exp, log, sqrt, rsqrt, square, abs, tanh, ...activations }
+
+type Use = [op: string, shapes: unknown, call: () => unknown]
 
 /** A use of every op with all its options: its native name, the shapes of its results, and the call. */
-const uses: [op: string, shapes: unknown, call: () => unknown][] = [
-  ...binary.map((op): [string, number[], () => unknown] => [op, [3, 4], () => api[op](rows, row)]),
-  ...[...unary, ...activations].map((op): [string, number[], () => unknown] => [
-    op,
-    [3, 4],
-    () => api[op](rows),
-  ]),
+const uses: Use[] = [
+  ...Object.entries(binary).map(([op, call]): Use => [op, [3, 4], () => call(rows, row)]),
+  ...Object.entries(unary).map(([op, call]): Use => [op, [3, 4], () => call(rows)]),
   ['pow', [3, 4], () => api.pow(rows, 3)],
   ['clamp', [3, 4], () => api.clamp(rows, { max: 1 })],
   ['where', [3, 4], () => api.where(rows, rows, rows)],
@@ -35,8 +35,14 @@ const uses: [op: string, shapes: unknown, call: () => unknown][] = [
     [3, 5],
     () =>
       api.matmul(rows, ones([5, 4]), {
-        ...{ bias: ones([5]), residual: ones([3, 5]), transposeB: true, activation: 'gelu', alpha: 2 },
-        ...{ transposeA: false, precision: 'float32', dtype: 'float32' },
+        bias: ones([5]),
+        residual: ones([3, 5]),
+        transposeB: true,
+        activation: 'gelu',
+        alpha: 2,
+        transposeA: false,
+        precision: 'float32',
+        dtype: 'float32',
       }),
   ],
   [
@@ -44,7 +50,11 @@ const uses: [op: string, shapes: unknown, call: () => unknown][] = [
     [[], []],
     () =>
       api.linearCrossEntropy(rows, ones([5, 4]), ids, {
-        ...{ bias: ones([5]), ignoreIndex: 0, labelSmoothing: 0.1, scale: 0.5, precision: 'float32' },
+        bias: ones([5]),
+        ignoreIndex: 0,
+        labelSmoothing: 0.1,
+        scale: 0.5,
+        precision: 'float32',
       }),
   ],
   ['crossEntropy', [[], []], () => api.crossEntropy(rows, ids, { ignoreIndex: 0, labelSmoothing: 0.1 })],
@@ -80,8 +90,14 @@ const uses: [op: string, shapes: unknown, call: () => unknown][] = [
     undefined,
     () =>
       api.adamw(state('p'), state('m'), state('v'), {
-        ...{ grad: ones([2, 2]), lr: scalar, step: scalar, clip: scalar },
-        ...{ beta1: 0.9, beta2: 0.99, eps: 1e-6, weightDecay: 0 },
+        grad: ones([2, 2]),
+        lr: scalar,
+        step: scalar,
+        clip: scalar,
+        beta1: 0.9,
+        beta2: 0.99,
+        eps: 1e-6,
+        weightDecay: 0,
       }),
   ],
   [
@@ -89,19 +105,24 @@ const uses: [op: string, shapes: unknown, call: () => unknown][] = [
     [[3, 4], [3, 2]], // prettier-ignore
     () =>
       api.attentionLse(rows, rows, rows, {
-        ...{
-          ...heads,
-          kvHeads: 2,
-          valueDim: 2,
-          queryOffsets: offsets,
-          keyOffsets: offsets,
-          scale: 0.5,
-          site: 4,
-          key,
-        },
-        ...{ causal: true, windowLeft: 5, windowRight: 0, softcap: 3, dropout: 0.1 },
-        ...{ bias: ones([2, 2]), bucketTable: tensor(Int32Array.of(0, 1, 0)), sinks: ones([2]) },
-        ...{ positionsQ: ids, positionsK: ids },
+        ...heads,
+        kvHeads: 2,
+        valueDim: 2,
+        queryOffsets: offsets,
+        keyOffsets: offsets,
+        scale: 0.5,
+        site: 4,
+        key,
+        causal: true,
+        windowLeft: 5,
+        windowRight: 0,
+        softcap: 3,
+        dropout: 0.1,
+        bias: ones([2, 2]),
+        bucketTable: tensor(Int32Array.of(0, 1, 0)),
+        sinks: ones([2]),
+        positionsQ: ids,
+        positionsK: ids,
       }),
   ],
   [
@@ -109,7 +130,10 @@ const uses: [op: string, shapes: unknown, call: () => unknown][] = [
     [3, 4],
     () =>
       api.cachedAttention(rows, zeros([2, 64, 4]), zeros([2, 64, 4]), {
-        ...{ ...heads, queryOffsets: offsets, lengths: tensor(Int32Array.of(2, 1)), scale: 0.1 },
+        ...heads,
+        queryOffsets: offsets,
+        lengths: tensor(Int32Array.of(2, 1)),
+        scale: 0.1,
         blockTable: tensor(Int32Array.of(0, 1), { shape: [2, 1] }),
         sinks: ones([2]),
       }),
@@ -144,4 +168,16 @@ describe('ops', () => {
     apply.mockRestore()
     expect(shapesOf(result)).toEqual(shapes)
   })
+
+  it.each(uses.filter(([, shapes]) => Array.isArray((shapes as unknown[] | undefined)?.[0])))(
+    '%s gives each of its results alone',
+    async (_, shapes, call) => {
+      const together = call() as Tensor[]
+      await api.evaluate(together)
+      for (let i = 0; i < (shapes as unknown[]).length; i++) {
+        const alone = (call() as Tensor[])[i]!
+        expect(await alone.data()).toEqual(await together[i]!.data())
+      }
+    },
+  )
 })

@@ -20,6 +20,9 @@ export const transpose = (x: Tensor): Tensor => applyOne('transpose', [x])
 /** A copy whose rows lie end to end; itself where they do. */
 export const contiguous = (x: Tensor): Tensor => applyOne('contiguous', [x])
 
+/** The same elements, but a constant to whoever differentiates: no gradient flows past it. A window, no copy. */
+export const detach = (x: Tensor): Tensor => applyOne('detach', [x])
+
 /** A tensor of one value. */
 export function full(shape: readonly Size[], value: number, options: { dtype?: Dtype } = {}): Tensor {
   checkOptions(options, ['dtype'], 'full')

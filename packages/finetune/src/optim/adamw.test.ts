@@ -115,6 +115,26 @@ describe('AdamW', () => {
     }
   })
 
+  it('applies the gradients that there are, in any order', async () => {
+    const [a, b] = [weightOf('a'), weightOf('b')]
+    await using optimizer = new AdamW([a, b], { lr: 0.01, weightDecay: 0, eps: 0 })
+    const grad = (value: number): Tensor =>
+      tensor(new Float32Array(6).fill(value), { shape: [2, inputWidth] })
+    await optimizer.apply(new Map([[a, grad(1)]]))
+    await optimizer.apply(new Map([[b, grad(1)]]))
+    const both = await optimizer.apply(
+      new Map([
+        [b, grad(2)],
+        [a, grad(-2)],
+      ]),
+    )
+    expect(both.gradNorm).toBeCloseTo(2 * Math.sqrt(12), 4)
+    const [first] = await a.data()
+    const [second] = await b.data()
+    expect(Math.sign(first! - (initial[0]! - 0.01))).toBe(1)
+    expect(Math.sign(second! - (initial[0]! - 0.01))).toBe(-1)
+  })
+
   it('scales the gradient down to maxGradNorm', async () => {
     const sgdLike = { betas: [0, 0] as const, eps: 1e6, weightDecay: 0, lr: 1e6 } // w -= lr g / (|g| + 1e6)
     const w = weightOf()

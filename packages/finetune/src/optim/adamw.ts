@@ -26,7 +26,13 @@ import {
   type Variable,
 } from '@tiny/core'
 import { requireNumber } from '../options.js'
-import { modelLoss, packBatch, type ModelInputs, type TrainableModel } from '../model-loss.js'
+import {
+  modelLoss,
+  packBatch,
+  requireSmoothable,
+  type ModelInputs,
+  type TrainableModel,
+} from '../model-loss.js'
 import { asLossSum, backward, batchArguments, type Backward, type LossResult } from './backward.js'
 import { readGroups, type AdamWOptions, type Group, type ParameterGroup } from './groups.js'
 
@@ -37,6 +43,8 @@ export interface StepOptions {
   readonly maxGradNorm?: number | undefined
   /** What dropout draws, together with the number of the step; default 0. */
   readonly seed?: number | undefined
+  /** Share of the target that is spread evenly over all classes, where a model's loss is over classes; default 0. */
+  readonly labelSmoothing?: number | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -60,7 +68,15 @@ interface StepArguments {
   key: Tensor
 }
 
-const stepOptions = ['lr', 'maxGradNorm', 'seed', 'signal']
+/** A model's (or a loss function's) plans. */
+interface CompiledStep {
+  readonly compiled: CompiledFunction<StepArguments, { loss: Tensor; gradNorm: Tensor }>
+  /** Builds losses and gradients for the call at hand. */
+  build: ((args: StepArguments) => Backward) | undefined
+}
+
+const stepOptions = ['lr', 'maxGradNorm', 'seed', 'labelSmoothing', 'signal']
+const applyOptions = ['lr', 'maxGradNorm', 'signal']
 
 /**
  * AdamW (Loshchilov and Hutter 2019) as PyTorch computes it. A step is one compiled plan of forward pass, backward
@@ -72,7 +88,7 @@ export class AdamW {
   readonly #lr: number
   readonly #params: readonly Parameter[]
   #moments: Map<Parameter, Moments> | undefined
-  readonly #compiled = new Map<object, CompiledFunction<StepArguments, { loss: Tensor; gradNorm: Tensor }>>()
+  readonly #compiled = new Map<object, CompiledStep>()
   #steps = 0
   #last: Promise<unknown> = Promise.resolve()
   #disposed = false
@@ -118,18 +134,27 @@ export class AdamW {
     inputs: object | readonly object[],
     options: StepOptions = {},
   ): Promise<StepResult> {
-    this.#check('AdamW.step', options)
+    this.#check('AdamW.step', options, stepOptions)
     const batches = Array.isArray(inputs) ? (inputs as object[]) : [inputs]
     if (batches.length === 0) throw new OptionError('AdamW.step got no batch', { option: 'inputs' })
+    const { labelSmoothing = 0 } = options
     const model = target instanceof nn.Module ? target : undefined
-    const packed = batches.map((batch, i) =>
-      batchArguments(model === undefined ? batch : packBatch(model, batch as ModelInputs), i),
-    )
+    if (model === undefined && labelSmoothing > 0) {
+      throw new OptionError("AdamW.step: labelSmoothing belongs to a model's loss, not to a function", {
+        option: 'labelSmoothing',
+      })
+    }
+    const packed = batches.map((batch, i) => {
+      if (model === undefined) return batchArguments(batch, i)
+      const training = packBatch(model, batch as ModelInputs)
+      if (labelSmoothing > 0) requireSmoothable(model, training)
+      return batchArguments(training, i)
+    })
     const lossOf =
       model === undefined
         ? (batch: unknown) => asLossSum((target as (batch: unknown) => LossResult)(batch))
-        : (batch: unknown) => modelLoss(model, batch)
-    const key = `${model?.training ?? ''}|${this.#frozen()}`
+        : (batch: unknown) => modelLoss(model, batch, { labelSmoothing })
+    const key = `${model?.training ?? ''}|${this.#frozen()}|${labelSmoothing}`
     return this.#enqueue(() =>
       this.#run(target, (args) => backward(args.batches, lossOf, this.#trainable()), packed, options, key),
     )
@@ -142,9 +167,9 @@ export class AdamW {
    */
   async apply(
     grads: ReadonlyMap<Parameter, Tensor>,
-    options: Omit<StepOptions, 'seed'> = {},
+    options: Omit<StepOptions, 'seed' | 'labelSmoothing'> = {},
   ): Promise<{ gradNorm: number }> {
-    this.#check('AdamW.apply', options)
+    this.#check('AdamW.apply', options, applyOptions)
     const known = new Set(this.#params)
     const given = [...grads].filter(([parameter]) => known.has(parameter))
     if (given.length === 0)
@@ -169,7 +194,7 @@ export class AdamW {
   async dispose(): Promise<void> {
     this.#disposed = true
     await this.#last.catch(() => {})
-    for (const compiled of this.#compiled.values()) compiled.dispose()
+    for (const { compiled } of this.#compiled.values()) compiled.dispose()
     this.#compiled.clear()
     for (const { m, v } of this.#moments?.values() ?? []) {
       m.dispose()
@@ -182,8 +207,9 @@ export class AdamW {
     await this.dispose()
   }
 
-  #check(where: string, options: StepOptions): void {
-    checkOptions(options, stepOptions, where)
+  #check(where: string, options: StepOptions, allowed: readonly string[]): void {
+    checkOptions(options, allowed, where)
+    requireNumber(where, 'labelSmoothing', options.labelSmoothing, { least: 0, most: 1 })
     requireNumber(where, 'lr', options.lr, { least: 0 })
     requireNumber(where, 'maxGradNorm', options.maxGradNorm, { least: 0, above: true })
     requireNumber(where, 'seed', options.seed, { least: 0, most: 2 ** 31 - 1, integer: true })
@@ -206,28 +232,32 @@ export class AdamW {
   ): Promise<StepResult> {
     throwIfAborted(signal)
     this.#moments ??= new Map(this.#params.map((parameter) => [parameter, momentsOf(parameter)]))
-    let compiled = this.#compiled.get(owner)
-    if (compiled === undefined) {
-      compiled = compile(
-        (args: StepArguments) => withRandomKey(args.key, () => this.#update(build(args), args)),
-        {
-          name: 'AdamW.step',
-        },
-      )
-      this.#compiled.set(owner, compiled)
-    }
+    const entry = this.#compiled.get(owner) ?? this.#compile(owner)
+    entry.build = build // tracing, if it has to be done, happens within the call below
     const step = this.#steps + 1
     const share = lr === undefined || this.#lr === 0 ? 1 : lr / this.#lr
     const rates = this.#groups.map((group) =>
       scalarInput(lr !== undefined && group.lr === this.#lr ? lr : group.lr * share),
     )
     const maxNorm = maxGradNorm === undefined ? null : scalarInput(maxGradNorm)
-    const results = await compiled(
+    const results = await entry.compiled(
       { batches: batches as object[], rates, maxNorm, step: scalarInput(step), key: randomKey(seed, step) },
       { signal, key },
     )
     this.#steps = step
     return { loss: results.loss.data[0]!, gradNorm: results.gradNorm.data[0]! }
+  }
+
+  #compile(owner: object): CompiledStep {
+    const entry: CompiledStep = {
+      build: undefined,
+      compiled: compile(
+        (args: StepArguments) => withRandomKey(args.key, () => this.#update(entry.build!(args), args)),
+        { name: 'AdamW.step' },
+      ),
+    }
+    this.#compiled.set(owner, entry)
+    return entry
   }
 
   /** Norm, clipping (as torch.nn.utils.clip_grad_norm_) and updates of the summed gradients. */

@@ -92,13 +92,13 @@ describe("PyTorch's training runs", () => {
       )
       expect(compared.length).toBeGreaterThan(10)
       const off: string[] = []
-    for (const key of compared) {
-      const got = await final.get(key.slice('final.'.length))!.data()
-      const by = distance(got, await expected.tensor(key).data())
-      if (!(by < 5e-3)) off.push(`${key} by ${by}`)
-    }
-    expect(off).toEqual([])
-    expected.close()
+      for (const key of compared) {
+        const got = await final.get(key.slice('final.'.length))!.data()
+        const by = distance(got, await expected.tensor(key).data())
+        if (!(by < 5e-3)) off.push(`${key} by ${by}`)
+      }
+      expect(off).toEqual([])
+      expected.close()
     },
   )
 })

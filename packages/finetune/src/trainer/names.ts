@@ -6,7 +6,6 @@ const notYet: Readonly<Record<string, readonly unknown[]>> = {
   saveSteps: [undefined],
   earlyStopping: [undefined, false],
   gradientCheckpointing: [undefined, false],
-  labelSmoothing: [undefined, 0],
 }
 
 /** transformers' TrainingArguments (in camelCase) whose names here are others. */

@@ -17,9 +17,7 @@ describe('options of Trainer', () => {
       weightDecay: 0,
       seed: 42,
     })
-    expect(
-      read({ precision: 'float32', gradientCheckpointing: false, labelSmoothing: 0, saveSteps: undefined }),
-    ).toBeDefined()
+    expect(read({ precision: 'float32', gradientCheckpointing: false, saveSteps: undefined })).toBeDefined()
   })
 
   it.each([
@@ -51,7 +49,6 @@ describe('options of Trainer', () => {
     [{ earlyStopping: { patience: 2 } }, /earlyStopping/],
     [{ precision: 'bfloat16' }, /bfloat16/],
     [{ gradientCheckpointing: true }, /gradientCheckpointing/],
-    [{ labelSmoothing: 0.1 }, /labelSmoothing/],
     [{ optimizer: 'sgd' }, /sgd/],
   ])('says that %o is not there yet', (options, message) => {
     expect(() => read(options)).toThrow(message)

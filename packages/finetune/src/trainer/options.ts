@@ -40,6 +40,9 @@ export interface TrainerOptions {
   /** Masked LM: share of the tokens that are to be told; default 0.15. */
   readonly mlmProbability?: number | undefined
 
+  /** Share of the target that is spread evenly over all classes in training; default 0. Evaluations are without it. */
+  readonly labelSmoothing?: number | undefined
+
   readonly optimizer?: 'adamw' | undefined
   /** Peak of the schedule; default 5e-5. */
   readonly learningRate?: number | undefined
@@ -76,7 +79,6 @@ export interface TrainerOptions {
   readonly saveSteps?: undefined
   readonly earlyStopping?: false | undefined
   readonly gradientCheckpointing?: false | undefined
-  readonly labelSmoothing?: 0 | undefined
 }
 
 const optionNames: readonly (keyof TrainerOptions)[] = [
@@ -94,6 +96,7 @@ const optionNames: readonly (keyof TrainerOptions)[] = [
   'maxLength',
   'blockSize',
   'mlmProbability',
+  'labelSmoothing',
   'optimizer',
   'learningRate',
   'adamBeta1',
@@ -121,6 +124,7 @@ const defaults = {
   trainSamplingStrategy: 'random',
   gradientAccumulationSteps: 1,
   mlmProbability: 0.15,
+  labelSmoothing: 0,
   learningRate: 5e-5,
   adamBeta1: 0.9,
   adamBeta2: 0.999,
@@ -165,6 +169,7 @@ export function readTrainerOptions(options: TrainerOptions, task: string): Setti
   requireNumber(where, 'blockSize', settings.blockSize, { least: 2, integer: true })
   requireNumber(where, 'epochs', settings.epochs, { least: 0, above: true })
   requireNumber(where, 'mlmProbability', settings.mlmProbability, { least: 0, above: true, most: 1 })
+  requireNumber(where, 'labelSmoothing', settings.labelSmoothing, { least: 0, most: 1 })
   requireNumber(where, 'warmupSteps', settings.warmupSteps, { least: 0, integer: true })
   requireNumber(where, 'warmupRatio', settings.warmupRatio, { least: 0, most: 1 })
   requireNumber(where, 'seed', settings.seed, { least: 0, most: 2 ** 31 - 1, integer: true })

@@ -103,7 +103,16 @@ export class Trainer {
 
   async #run(): Promise<TrainResult> {
     const settings = this.#settings
-    const { signal, seed, maxGradNorm, learningRate: lr, adamBeta1, adamBeta2, adamEpsilon: eps } = settings
+    const {
+      signal,
+      seed,
+      labelSmoothing,
+      maxGradNorm,
+      learningRate: lr,
+      adamBeta1,
+      adamBeta2,
+      adamEpsilon: eps,
+    } = settings
     throwIfAborted(signal)
     const rows = await this.#rows('train', settings.train)
     const evaluated = settings.eval === undefined ? undefined : await this.#rows('eval', settings.eval)
@@ -124,7 +133,13 @@ export class Trainer {
         const [step, last] = [index + 1, index + 1 === updates.length]
         const learningRate = schedule(index)
         const clip = maxGradNorm > 0 ? { maxGradNorm } : {}
-        const running = optimizer.step(this.model, inputs, { lr: learningRate, seed, signal, ...clip })
+        const running = optimizer.step(this.model, inputs, {
+          lr: learningRate,
+          seed,
+          labelSmoothing,
+          signal,
+          ...clip,
+        })
         // The next batch is put together while the engine works on this one.
         if (!last) inputs = this.#inputs(rows, updates[step]!)
         const made = await running

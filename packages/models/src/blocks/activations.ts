@@ -28,8 +28,11 @@ const activations: Readonly<Record<string, Activation>> = {
 export function activationOf(name: string, key: string): Activation {
   const found = Object.hasOwn(activations, name) ? activations[name] : undefined
   if (found !== undefined) return found
-  throw new ConfigError(`${key}: there is no activation '${name}'; known are ${Object.keys(activations).join(', ')}`, {
-    key,
-    value: name,
-  })
+  throw new ConfigError(
+    `${key}: there is no activation '${name}'; known are ${Object.keys(activations).join(', ')}`,
+    {
+      key,
+      value: name,
+    },
+  )
 }

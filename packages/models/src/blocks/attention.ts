@@ -52,7 +52,8 @@ export class Attention {
     this.#options = options
     const { width, heads, headDim, projections } = options
     const inner = heads * headDim
-    const linear = ({ name, ...rest }: ProjectionOptions, outWidth: number) => new Linear(weights.at(name), width, outWidth, rest)
+    const linear = ({ name, ...rest }: ProjectionOptions, outWidth: number) =>
+      new Linear(weights.at(name), width, outWidth, rest)
     if ('fused' in projections) {
       const fused = linear(projections.fused, 3 * inner)
       this.#project = (x) => applySplit(fused, x, [inner, inner, inner]) as Projected
@@ -73,14 +74,20 @@ export class Attention {
   /** Tokens over the tokens of their own sequence. */
   attend(x: Tensor, mixer: Mixer, context: AttendOptions = {}): Tensor {
     const [q, k, v] = this.#project(x) // [tokens, heads * headDim] each
-    return this.#finish(mixer.attend(this.#options.layer, q, k, v, this.#scores(context.relative)), context.residual)
+    return this.#finish(
+      mixer.attend(this.#options.layer, q, k, v, this.#scores(context.relative)),
+      context.residual,
+    )
   }
 
   /** Tokens over an encoder's. */
   attendAcross(x: Tensor, mixer: CrossMixer, context: AttendOptions = {}): Tensor {
     const { layer } = this.#options
     const [k, v] = mixer.keysAndValues(layer, this.#keyAndValue) // [encoder tokens, heads * headDim]
-    return this.#finish(mixer.attend(layer, this.#query(x), k, v, this.#scores(context.relative)), context.residual)
+    return this.#finish(
+      mixer.attend(layer, this.#query(x), k, v, this.#scores(context.relative)),
+      context.residual,
+    )
   }
 
   /** An encoder's keys and values for this layer, to be kept while a decoder runs. */

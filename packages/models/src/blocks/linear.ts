@@ -1,4 +1,12 @@
-import { cast, matmul, sliceColumns, type Initialiser, type MatmulOptions, type Parameter, type Tensor } from '@tiny/core'
+import {
+  cast,
+  matmul,
+  sliceColumns,
+  type Initialiser,
+  type MatmulOptions,
+  type Parameter,
+  type Tensor,
+} from '@tiny/core'
 import { zeros } from '../parameters/initialisers.js'
 import type { Weights } from '../parameters/weights.js'
 
@@ -20,7 +28,11 @@ export class Linear {
 
   constructor(weights: Weights, inWidth: number, outWidth: number, options: LinearOptions) {
     const conv1d = options.layout === 'conv1d'
-    this.weight = weights.declare('weight', conv1d ? [inWidth, outWidth] : [outWidth, inWidth], options.weight)
+    this.weight = weights.declare(
+      'weight',
+      conv1d ? [inWidth, outWidth] : [outWidth, inWidth],
+      options.weight,
+    )
     this.bias = options.bias === false ? undefined : weights.declare('bias', [outWidth], zeros)
     this.#transposeB = !conv1d
     this.#weights = weights

@@ -57,7 +57,11 @@ export class SelfMixer implements Mixer {
       positionsK: padding?.keyColumns ?? columns,
     }
     record(this.#recorder, q, keys, scores, places)
-    const seen = attention(q, keys, values, { ...kernelOptions(scores), ...places, ...attentionDropout(scores.dropout) })
+    const seen = attention(q, keys, values, {
+      ...kernelOptions(scores),
+      ...places,
+      ...attentionDropout(scores.dropout),
+    })
     return padding?.blind !== undefined && scores.causal
       ? seen.add(attendBlindly(q, k, v, scores, offsets, padding.blind))
       : seen
@@ -108,7 +112,13 @@ interface Places {
   readonly positionsK?: Tensor | undefined
 }
 
-function record(recorder: WeightRecorder | undefined, q: Tensor, k: Tensor, scores: Scores, places: Places): void {
+function record(
+  recorder: WeightRecorder | undefined,
+  q: Tensor,
+  k: Tensor,
+  scores: Scores,
+  places: Places,
+): void {
   if (recorder === undefined) return
   const { weights, queries, keys } = recorder
   weights.push(attentionWeights(q, k, { ...kernelOptions(scores), ...places, queries, keys }))
@@ -119,8 +129,19 @@ function record(recorder: WeightRecorder | undefined, q: Tensor, k: Tensor, scor
  * column of the row weighs the same, while gradients still flow to queries and keys. Here the scores are zero in value
  * with the same derivative: once through the queries, once through the keys.
  */
-function attendBlindly(q: Tensor, k: Tensor, v: Tensor, scores: Scores, offsets: Tensor, blind: Blind<Tensor>): Tensor {
-  const options = { ...kernelOptions({ ...scores, causal: false, relative: undefined }), queryOffsets: blind.offsets, keyOffsets: offsets }
+function attendBlindly(
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  scores: Scores,
+  offsets: Tensor,
+  blind: Blind<Tensor>,
+): Tensor {
+  const options = {
+    ...kernelOptions({ ...scores, causal: false, relative: undefined }),
+    queryOffsets: blind.offsets,
+    keyOffsets: offsets,
+  }
   const queries = gatherRows(q, blind.rows)
   const uniform = attention(vanishing(queries), k, v, options)
   const throughKeys = attention(queries.detach(), vanishing(k), v.detach(), options)
@@ -130,4 +151,3 @@ function attendBlindly(q: Tensor, k: Tensor, v: Tensor, scores: Scores, offsets:
 
 /** Zero, with the derivative of x. */
 const vanishing = (x: Tensor): Tensor => x.sub(x.detach())
-

@@ -1,5 +1,16 @@
 import { ConfigError } from '@tiny/core'
-import { flag, integer, oneOf, optional, text, toCamel, tokenIds, toSnake, type Keys, type ValuesOf } from './keys.js'
+import {
+  flag,
+  integer,
+  oneOf,
+  optional,
+  text,
+  toCamel,
+  tokenIds,
+  toSnake,
+  type Keys,
+  type ValuesOf,
+} from './keys.js'
 import { readLabels } from './labels.js'
 import { changesTheMaths } from './unknown-keys.js'
 
@@ -56,14 +67,21 @@ const labelKeys = ['id2label', 'label2id', 'num_labels']
 /** Older spellings of keys that every family has. */
 const olderSpellings: Readonly<Record<string, string>> = { dtype: 'torch_dtype' }
 
-// The values of commonKeys and of the family's own keys are defined on the instance by createConfig.
-export interface ModelConfig extends CommonValues {}
-
 /** Immutable. Values stand under their camelCase names; `toJSON` gives the file back, unknown keys included. */
 export class ModelConfig {
   /** Class names by number; two of them where the file has none, as in transformers. */
   readonly id2label: readonly string[]
   readonly label2id: Readonly<Record<string, number>>
+  // Defined by createConfig, like the family's own.
+  declare readonly architectures: CommonValues['architectures']
+  declare readonly bosTokenId: CommonValues['bosTokenId']
+  declare readonly eosTokenId: CommonValues['eosTokenId']
+  declare readonly padTokenId: CommonValues['padTokenId']
+  declare readonly decoderStartTokenId: CommonValues['decoderStartTokenId']
+  declare readonly isEncoderDecoder: boolean
+  declare readonly tieWordEmbeddings: boolean
+  declare readonly problemType: CommonValues['problemType']
+  declare readonly dtype: CommonValues['dtype']
   readonly #json: ConfigJson
   readonly #schema: ConfigSchema
 
@@ -118,7 +136,9 @@ export function createConfig<K extends Keys>(schema: ConfigSchema<K>, given: Con
   const json = inFileSpelling(given, keys)
   const { modelType } = schema
   if (json['model_type'] !== undefined && json['model_type'] !== modelType) {
-    throw new ConfigError(`model_type is '${String(json['model_type'])}', not '${modelType}'`, { key: 'model_type' })
+    throw new ConfigError(`model_type is '${String(json['model_type'])}', not '${modelType}'`, {
+      key: 'model_type',
+    })
   }
   const config = new ModelConfig(schema, { model_type: modelType, ...json })
   const values: Record<string, unknown> = {}
@@ -126,7 +146,8 @@ export function createConfig<K extends Keys>(schema: ConfigSchema<K>, given: Con
   for (const [name, key] of Object.entries(keys)) {
     const snake = toSnake(name)
     read.add(snake)
-    const otherwise = name in (schema.defaults ?? {}) ? schema.defaults![name as keyof CommonValues] : key.fallback
+    const otherwise =
+      name in (schema.defaults ?? {}) ? schema.defaults![name as keyof CommonValues] : key.fallback
     const found = json[snake] ?? json[olderSpellings[snake] ?? snake]
     values[name] = found == null ? otherwise : key.read(found, snake)
     if (key.alias !== undefined) values[key.alias] = values[name]
@@ -160,7 +181,10 @@ function inFileSpelling(given: ConfigJson, keys: Keys): Record<string, unknown> 
     const key = home.get(name) ?? name
     const before = spelled.get(key)
     if (before !== undefined && JSON.stringify(json[key]) !== JSON.stringify(value)) {
-      throw new ConfigError(`${before} and ${name} are one key, but have the values ${JSON.stringify(json[key])} and ${JSON.stringify(value)}`, { key })
+      throw new ConfigError(
+        `${before} and ${name} are one key, but have the values ${JSON.stringify(json[key])} and ${JSON.stringify(value)}`,
+        { key },
+      )
     }
     spelled.set(key, name)
     json[key] = value

@@ -15,7 +15,12 @@ export type Keys = Readonly<Record<string, Key<unknown>>>
 export type ValuesOf<K extends Keys> = { readonly [N in keyof K]: K[N] extends Key<infer T> ? T : never }
 
 export const integer = <T = number>(fallback: number | T, alias?: string): Key<number | T> =>
-  key(fallback, alias, 'an integer of at least 0', (value) => Number.isInteger(value) && (value as number) >= 0)
+  key(
+    fallback,
+    alias,
+    'an integer of at least 0',
+    (value) => Number.isInteger(value) && (value as number) >= 0,
+  )
 
 export const real = <T = number>(fallback: number | T, alias?: string): Key<number | T> =>
   key(fallback, alias, 'a number', (value) => typeof value === 'number' && Number.isFinite(value))
@@ -31,7 +36,9 @@ export const oneOf = <const W extends string>(words: readonly W[], fallback: W):
   key<W>(fallback, undefined, `one of ${words.join(', ')}`, (value) => words.includes(value as W))
 
 /** A token id, several of them, or none. */
-export const tokenIds = (fallback: number | readonly number[] | undefined): Key<number | readonly number[] | undefined> =>
+export const tokenIds = (
+  fallback: number | readonly number[] | undefined,
+): Key<number | readonly number[] | undefined> =>
   key(
     fallback,
     undefined,
@@ -42,16 +49,24 @@ export const tokenIds = (fallback: number | readonly number[] | undefined): Key<
 /** Absent where it is `null`, as in transformers' files; null takes the fallback only where the fallback is undefined. */
 export const optional = <T>(inner: Key<T>): Key<T | undefined> => ({ ...inner, fallback: undefined })
 
-function key<T>(fallback: T, alias: string | undefined, expected: string, holds: (value: unknown) => boolean): Key<T> {
+function key<T>(
+  fallback: T,
+  alias: string | undefined,
+  expected: string,
+  holds: (value: unknown) => boolean,
+): Key<T> {
   return {
     fallback,
     ...(alias === undefined ? {} : { alias }),
     read(value, name) {
       if (holds(value)) return value as T
-      throw new ConfigError(`${name} of the configuration must be ${expected}, not ${JSON.stringify(value)}`, {
-        key: name,
-        value,
-      })
+      throw new ConfigError(
+        `${name} of the configuration must be ${expected}, not ${JSON.stringify(value)}`,
+        {
+          key: name,
+          value,
+        },
+      )
     },
   }
 }

@@ -15,18 +15,24 @@ export interface Labels {
 export function readLabels(id2label: unknown, label2id: unknown, numLabels: unknown): Labels {
   const names = id2label == null ? undefined : namesOf(id2label)
   if (numLabels != null && !(Number.isInteger(numLabels) && (numLabels as number) > 0)) {
-    throw new ConfigError(`num_labels must be a positive integer, not ${JSON.stringify(numLabels)}`, { key: 'num_labels' })
+    throw new ConfigError(`num_labels must be a positive integer, not ${JSON.stringify(numLabels)}`, {
+      key: 'num_labels',
+    })
   }
   const count = (numLabels as number | null | undefined) ?? names?.length ?? 2
   if (names !== undefined && names.length !== count) {
-    throw new ConfigError(`num_labels is ${count}, but id2label names ${names.length} classes`, { key: 'id2label' })
+    throw new ConfigError(`num_labels is ${count}, but id2label names ${names.length} classes`, {
+      key: 'id2label',
+    })
   }
   const list = names ?? Array.from({ length: count }, (_, id) => `LABEL_${id}`)
   const inverse = Object.fromEntries(list.map((name, id) => [name, id]))
   if (label2id != null && names !== undefined) {
     for (const [name, id] of Object.entries(label2id as Record<string, unknown>)) {
       if (inverse[name] === undefined || inverse[name] === id) continue
-      throw new ConfigError(`label2id gives '${name}' the number ${String(id)}, id2label ${inverse[name]}`, { key: 'label2id' })
+      throw new ConfigError(`label2id gives '${name}' the number ${String(id)}, id2label ${inverse[name]}`, {
+        key: 'label2id',
+      })
     }
   }
   return { id2label: list, label2id: inverse }

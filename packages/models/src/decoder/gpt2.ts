@@ -50,7 +50,8 @@ class Gpt2Block {
     // Two branches a layer add up: their last products start smaller (Radford et al. 2019).
     const residual = normal(initializerRange / Math.sqrt(2 * config.nLayer))
     const headDim = width / heads
-    const scale = (config.scaleAttnWeights ? headDim ** -0.5 : 1) / (config.scaleAttnByInverseLayerIdx ? layer + 1 : 1)
+    const scale =
+      (config.scaleAttnWeights ? headDim ** -0.5 : 1) / (config.scaleAttnByInverseLayerIdx ? layer + 1 : 1)
     this.#attentionNorm = new LayerNorm(weights.at('ln_1'), width, { eps })
     this.#attention = new Attention(weights.at('attn'), {
       width,
@@ -98,7 +99,10 @@ export class Gpt2Model implements SingleBackbone, Stack {
     this.cache = { layers: config.nLayer, keyWidth: width, valueWidth: width }
     this.#words = new Embedding(weights.at('wte'), config.vocabSize, width, { weight })
     this.#positions = new Embedding(weights.at('wpe'), config.nPositions, width, { weight })
-    this.#blocks = Array.from({ length: config.nLayer }, (_, i) => new Gpt2Block(weights.at('h').at(i), config, i))
+    this.#blocks = Array.from(
+      { length: config.nLayer },
+      (_, i) => new Gpt2Block(weights.at('h').at(i), config, i),
+    )
     this.#norm = new LayerNorm(weights.at('ln_f'), width, { eps: config.layerNormEpsilon })
     this.#dropout = config.embdPdrop
   }
@@ -129,7 +133,14 @@ export const gpt2: Family<typeof keys> = {
     modelType: 'gpt2',
     keys,
     defaults: { bosTokenId: 50256, eosTokenId: 50256 },
-    neutral: ['n_ctx', 'summary_activation', 'summary_first_dropout', 'summary_proj_to_labels', 'summary_type', 'summary_use_proj'],
+    neutral: [
+      'n_ctx',
+      'summary_activation',
+      'summary_first_dropout',
+      'summary_proj_to_labels',
+      'summary_type',
+      'summary_use_proj',
+    ],
     check({ nEmbd, nHead }) {
       if (nEmbd % nHead === 0) return
       throw new ConfigError(`n_embd ${nEmbd} is not a multiple of n_head ${nHead}`, { key: 'n_embd' })
@@ -160,7 +171,12 @@ export const gpt2: Family<typeof keys> = {
       dropout: classifierDropout ?? hiddenDropout ?? 0.1,
       weight: normal(initializerRange),
     }),
-    questionAnswering: ({ initializerRange }) => ({ name: 'qa_outputs', bias: true, dropout: 0, weight: normal(initializerRange) }),
+    questionAnswering: ({ initializerRange }) => ({
+      name: 'qa_outputs',
+      bias: true,
+      dropout: 0,
+      weight: normal(initializerRange),
+    }),
   },
   checkpoint: {
     // The causal mask and its value, which older files hold.

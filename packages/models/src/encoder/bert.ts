@@ -49,7 +49,9 @@ class BertEmbeddings {
       weight: normalWithZeroRow(initializerRange, padTokenId),
       paddingIdx: padTokenId,
     })
-    this.#positions = new Embedding(weights.at('position_embeddings'), config.maxPositionEmbeddings, width, { weight })
+    this.#positions = new Embedding(weights.at('position_embeddings'), config.maxPositionEmbeddings, width, {
+      weight,
+    })
     this.#types = new Embedding(weights.at('token_type_embeddings'), config.typeVocabSize, width, { weight })
     this.#norm = new LayerNorm(weights.at('LayerNorm'), width, { eps: config.layerNormEps })
     this.#dropout = config.hiddenDropoutProb
@@ -168,9 +170,12 @@ export const bert: Family<typeof keys> = {
     ],
     check({ hiddenSize, numAttentionHeads }) {
       if (hiddenSize % numAttentionHeads === 0) return
-      throw new ConfigError(`hidden_size ${hiddenSize} is not a multiple of num_attention_heads ${numAttentionHeads}`, {
-        key: 'hidden_size',
-      })
+      throw new ConfigError(
+        `hidden_size ${hiddenSize} is not a multiple of num_attention_heads ${numAttentionHeads}`,
+        {
+          key: 'hidden_size',
+        },
+      )
     },
   },
   classes: {
@@ -201,7 +206,12 @@ export const bert: Family<typeof keys> = {
     }),
     sequenceClassifier: (config) => ({ pool: 'pooler', ...classifier(config) }),
     tokenClassifier: classifier,
-    questionAnswering: ({ initializerRange }) => ({ name: 'qa_outputs', bias: true, dropout: 0, weight: normal(initializerRange) }),
+    questionAnswering: ({ initializerRange }) => ({
+      name: 'qa_outputs',
+      bias: true,
+      dropout: 0,
+      weight: normal(initializerRange),
+    }),
   },
   checkpoint: {
     spellings: (name) =>

@@ -40,7 +40,9 @@ export class KeyValueCache {
   /** The variables of a layer, as arguments of a compiled call: the number of blocks is a symbol. */
   arguments(): { keys: Tensor[]; values: Tensor[] } {
     const whole = (variables: Variable[]) =>
-      variables.map((one) => input('float32', ['cacheBlocks', blockTokens, one.shape[2]!], one) as unknown as Tensor)
+      variables.map(
+        (one) => input('float32', ['cacheBlocks', blockTokens, one.shape[2]!], one) as unknown as Tensor,
+      )
     return { keys: whole(this.#keys), values: whole(this.#values) }
   }
 
@@ -58,7 +60,8 @@ export class KeyValueCache {
     const slots: number[] = []
     counts.forEach((count, s) => {
       const sequence = this.#sequences[s]!
-      while (sequence.blocks.length < blocksFor(sequence.length + count)) sequence.blocks.push(this.#free.pop()!)
+      while (sequence.blocks.length < blocksFor(sequence.length + count))
+        sequence.blocks.push(this.#free.pop()!)
       for (let i = 0; i < count; i++, sequence.length++) {
         const block = sequence.blocks[Math.floor(sequence.length / blockTokens)]!
         slots.push(block * blockTokens + (sequence.length % blockTokens))

@@ -73,7 +73,12 @@ class CachedMixer implements Mixer {
     const { keys, values, slots, blockTable, lengths } = this.#cache
     const kCache = cacheAppend(keys[layer]!, k, slots)
     const vCache = cacheAppend(values[layer]!, v, slots)
-    return cachedAttention(q, kCache, vCache, { ...kernelOptions(scores), queryOffsets: this.#offsets, blockTable, lengths })
+    return cachedAttention(q, kCache, vCache, {
+      ...kernelOptions(scores),
+      queryOffsets: this.#offsets,
+      blockTable,
+      lengths,
+    })
   }
 }
 
@@ -92,7 +97,11 @@ class KeptMixer implements CrossMixer {
   }
 
   attend(_layer: number, q: Tensor, k: Tensor, v: Tensor, scores: Scores): Tensor {
-    return attention(q, k, v, { ...kernelOptions(scores), queryOffsets: this.#offsets, keyOffsets: this.#cross.offsets })
+    return attention(q, k, v, {
+      ...kernelOptions(scores),
+      queryOffsets: this.#offsets,
+      keyOffsets: this.#cross.offsets,
+    })
   }
 }
 
@@ -100,7 +109,16 @@ class KeptMixer implements CrossMixer {
 export function compileStep({ backbone, head }: Network, name: string): Step {
   const stack = 'encoder' in backbone ? backbone.decoder : backbone.stack
   return compile(
-    ({ source, picks, positions, offsets, lastRows, allowance, cache, cross }: StepArguments): StepResults => {
+    ({
+      source,
+      picks,
+      positions,
+      offsets,
+      lastRows,
+      allowance,
+      cache,
+      cross,
+    }: StepArguments): StepResults => {
       const inputIds = gatherRows(source.reshape([source.dim(0), 1]), picks).reshape([picks.dim(0)])
       const hidden = stack.forward({ inputIds, positions, offsets }, new CachedMixer(offsets, cache), {
         cross: cross && new KeptMixer(offsets, cross),

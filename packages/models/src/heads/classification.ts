@@ -15,7 +15,8 @@ export class SequenceClassifier implements Head {
 
   constructor(weights: Weights, { family, config, backbone }: HeadContext) {
     const options = family.heads.sequenceClassifier?.(config)
-    if (options === undefined || 'encoder' in backbone) throw noHead(family.schema.modelType, 'sequence classification')
+    if (options === undefined || 'encoder' in backbone)
+      throw noHead(family.schema.modelType, 'sequence classification')
     this.#classifier = classifierOf(weights, backbone.width, config.numLabels, options)
     this.#dropout = options.dropout
     this.#pool =
@@ -35,7 +36,8 @@ export class SequenceClassifier implements Head {
       const [lossSum, count] = crossEntropy(logits, labels, { labelSmoothing })
       return { lossSum, count }
     }
-    const each = problemType === 'regression' ? logits.sub(labels).square() : binaryCrossEntropy(logits, labels)
+    const each =
+      problemType === 'regression' ? logits.sub(labels).square() : binaryCrossEntropy(logits, labels)
     return { lossSum: sum(each), count: sum(full(logits.dims, 1)) }
   }
 
@@ -68,7 +70,9 @@ export class TokenClassifier implements Head {
   }
 
   loss(hidden: Tensor, { labelRows, labels }: Batch<Tensor>, { labelSmoothing = 0 }: LossOptions): LossSum {
-    const [lossSum, count] = crossEntropy(this.#logits(gatherRows(hidden, labelRows!)), labels!, { labelSmoothing })
+    const [lossSum, count] = crossEntropy(this.#logits(gatherRows(hidden, labelRows!)), labels!, {
+      labelSmoothing,
+    })
     return { lossSum, count }
   }
 
@@ -78,7 +82,12 @@ export class TokenClassifier implements Head {
 }
 
 /** A head's last product. */
-export function classifierOf(weights: Weights, width: number, outWidth: number, options: ClassifierOptions): Linear {
+export function classifierOf(
+  weights: Weights,
+  width: number,
+  outWidth: number,
+  options: ClassifierOptions,
+): Linear {
   return new Linear(weights.at(options.name), width, outWidth, { weight: options.weight, bias: options.bias })
 }
 

@@ -1,4 +1,12 @@
-import { gatherRows, linearCrossEntropy, matmul, scale, UnsupportedError, type Parameter, type Tensor } from '@tiny/core'
+import {
+  gatherRows,
+  linearCrossEntropy,
+  matmul,
+  scale,
+  UnsupportedError,
+  type Parameter,
+  type Tensor,
+} from '@tiny/core'
 import { Linear, plain } from '../blocks/linear.js'
 import { LayerNorm } from '../blocks/norms.js'
 import type { LanguageHeadOptions } from '../family.js'
@@ -18,7 +26,8 @@ export class VocabularyHead implements LanguageHead {
 
   constructor(weights: Weights, { family, config, backbone, tied }: HeadContext) {
     const options = family.heads.languageModel?.(config)
-    if (options === undefined) throw new UnsupportedError(`${family.schema.modelType} has no language-model head yet`, {})
+    if (options === undefined)
+      throw new UnsupportedError(`${family.schema.modelType} has no language-model head yet`, {})
     const { width } = backbone
     const { transform, weight, decoder, bias } = options
     const vocabSize = family.tokens(config).vocabSize
@@ -46,13 +55,19 @@ export class VocabularyHead implements LanguageHead {
   loss(hidden: Tensor, { labelRows, labels }: Batch<Tensor>, { labelSmoothing = 0 }: LossOptions): LossSum {
     const labelled = this.#transform(gatherRows(hidden, labelRows!)) // [labelled, width]
     const bias = this.#bias && plain(this.#bias)
-    const [lossSum, count] = linearCrossEntropy(labelled, this.#decoder, labels!, { bias, labelSmoothing })
+    const precision = this.#weights.precisionOf(this.#decoder)
+    const [lossSum, count] = linearCrossEntropy(labelled, this.#decoder, labels!, {
+      bias,
+      labelSmoothing,
+      precision,
+    })
     return { lossSum, count }
   }
 
   #transform(hidden: Tensor): Tensor {
     const { transform, scale: factor } = this.#options
-    if (transform) hidden = this.#norm!.apply(this.#dense!.apply(hidden, { activation: transform.activation.fused }))
+    if (transform)
+      hidden = this.#norm!.apply(this.#dense!.apply(hidden, { activation: transform.activation.fused }))
     return factor === undefined ? hidden : scale(hidden, factor)
   }
 }

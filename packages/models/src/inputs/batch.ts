@@ -86,7 +86,8 @@ const branches = new Set(['encoder', 'padding', 'blind'])
 function mapTree<A, B>(tree: Tree<A>, map: (array: A) => B): Tree<B> {
   const mapped: Record<string, B | Tree<B>> = {}
   for (const [name, value] of Object.entries(tree)) {
-    if (value !== undefined) mapped[name] = branches.has(name) ? mapTree(value as Tree<A>, map) : map(value as A)
+    if (value !== undefined)
+      mapped[name] = branches.has(name) ? mapTree(value as Tree<A>, map) : map(value as A)
   }
   return mapped
 }

@@ -40,7 +40,11 @@ export interface PackSpec {
   /** Labels to choose from: classes, or the vocabulary. */
   readonly classes: number
   readonly problemType?: ProblemType | undefined
-  readonly decoder?: { readonly tokens: TokenSpec; readonly startTokenId: number | undefined; readonly padTokenId: number | undefined }
+  readonly decoder?: {
+    readonly tokens: TokenSpec
+    readonly startTokenId: number | undefined
+    readonly padTokenId: number | undefined
+  }
 }
 
 export interface Packed {
@@ -70,10 +74,17 @@ const inputNames = [
  * @param options `forTraining` leaves out what no loss depends on: trailing decoder positions without a label.
  * @throws OptionError, ShapeError, IndexError or DTypeError naming the input, its row and its column.
  */
-export function packInputs(inputs: ModelInputs, spec: PackSpec, options: { forTraining?: boolean } = {}): Packed {
+export function packInputs(
+  inputs: ModelInputs,
+  spec: PackSpec,
+  options: { forTraining?: boolean } = {},
+): Packed {
   checkOptions(inputs, inputNames, 'the inputs of a model')
   if (inputs.inputIds === undefined) throw new OptionError('inputIds is missing', { input: 'inputIds' })
-  const packed = spec.decoder === undefined ? packStack(inputs, spec) : packPair(inputs, spec, options.forTraining === true)
+  const packed =
+    spec.decoder === undefined
+      ? packStack(inputs, spec)
+      : packPair(inputs, spec, options.forTraining === true)
   const { offsets } = packed.batch
   const lastRows = (offsets.data as Int32Array).subarray(1).map((end) => end - 1)
   return { ...packed, batch: { ...packed.batch, lastRows: int32(lastRows, 'sequences') } }
@@ -106,7 +117,9 @@ function packStack(inputs: ModelInputs, spec: PackSpec): Packed {
       throw new OptionError('startPositions and endPositions belong together', { input: 'startPositions' })
     }
     // Every column is a candidate in transformers' loss, padding included.
-    const tokens = packTokens(rows, spec.tokens, { computePadding: startPositions !== undefined && hasPadding(rows.mask) })
+    const tokens = packTokens(rows, spec.tokens, {
+      computePadding: startPositions !== undefined && hasPadding(rows.mask),
+    })
     if (startPositions === undefined) return { ...plain(tokens), labelled: false }
     const targets = spanTargets(startPositions, endPositions!, rows.ids, tokens)
     return { ...plain(tokens, targets), labelled: true }
@@ -120,7 +133,9 @@ function packStack(inputs: ModelInputs, spec: PackSpec): Packed {
   if (task === 'Base') refuseInputs('AutoModel', inputs, ['labels'])
   const shift = task === 'CausalLM'
   const tokenLabels = readTokenLabels(labels as RowsInput, rows.ids, spec.classes)
-  const tokens = packTokens(rows, spec.tokens, { computePadding: countsPadding(tokenLabels, rows.mask, shift) })
+  const tokens = packTokens(rows, spec.tokens, {
+    computePadding: countsPadding(tokenLabels, rows.mask, shift),
+  })
   return { ...plain(tokens, tokenTargets(tokenLabels, tokens, shift)), labelled: true }
 }
 
@@ -128,32 +143,56 @@ function packStack(inputs: ModelInputs, spec: PackSpec): Packed {
 function packPair(inputs: ModelInputs, spec: PackSpec, forTraining: boolean): Packed {
   const { task, decoder } = spec
   refuseInputs(task, inputs, ['startPositions', 'endPositions', ...(task === 'Base' ? ['labels'] : [])])
-  const encoder = packTokens(readTokens(inputs, spec.tokens), spec.tokens, { sizes: { tokens: 'encoderTokens' } })
+  const encoder = packTokens(readTokens(inputs, spec.tokens), spec.tokens, {
+    sizes: { tokens: 'encoderTokens' },
+  })
   const { vocabSize } = decoder!.tokens
   const count = encoder.layout.rows
-  let labels = inputs.labels === undefined ? undefined : readDecoderLabels(inputs.labels as RowsInput, count, vocabSize)
-  if (labels !== undefined && forTraining && inputs.decoderInputIds === undefined) labels = withoutTail(labels)
-  const given = inputs.decoderInputIds === undefined ? undefined : readDecoderIds(inputs.decoderInputIds, count, vocabSize)
-  const ids = given ?? (labels === undefined ? undefined : shiftRight(labels, decoder!.startTokenId, decoder!.padTokenId))
+  let labels =
+    inputs.labels === undefined ? undefined : readDecoderLabels(inputs.labels as RowsInput, count, vocabSize)
+  if (labels !== undefined && forTraining && inputs.decoderInputIds === undefined)
+    labels = withoutTail(labels)
+  const given =
+    inputs.decoderInputIds === undefined
+      ? undefined
+      : readDecoderIds(inputs.decoderInputIds, count, vocabSize)
+  const ids =
+    given ??
+    (labels === undefined ? undefined : shiftRight(labels, decoder!.startTokenId, decoder!.padTokenId))
   if (ids === undefined) {
-    throw new OptionError('an encoder–decoder needs decoderInputIds, or labels to make them from; generate() makes its own', {
-      input: 'decoderInputIds',
-    })
+    throw new OptionError(
+      'an encoder–decoder needs decoderInputIds, or labels to make them from; generate() makes its own',
+      {
+        input: 'decoderInputIds',
+      },
+    )
   }
   const tokens = packTokens({ ids }, decoder!.tokens)
   if (labels !== undefined) requireSameShape(ids, labels)
   const targets = labels === undefined ? {} : tokenTargets(labels, tokens, false)
   const { batch, layout } = plain(tokens, targets)
-  return { batch: { ...batch, encoder: encoder.batch }, layout, encoderLayout: encoder.layout, labelled: labels !== undefined }
+  return {
+    batch: { ...batch, encoder: encoder.batch },
+    layout,
+    encoderLayout: encoder.layout,
+    labelled: labels !== undefined,
+  }
 }
 
-const plain = ({ batch, layout }: PackedTokens, targets: Partial<Batch<HostArray>> = {}) => ({ batch: { ...batch, ...targets }, layout })
+const plain = ({ batch, layout }: PackedTokens, targets: Partial<Batch<HostArray>> = {}) => ({
+  batch: { ...batch, ...targets },
+  layout,
+})
 
 const hasPadding = (mask: IntegerRows | undefined) => mask?.rows.some((row) => row.includes(0)) === true
 
 /** Rows without their trailing -100; one column stays. */
 function withoutTail(labels: IntegerRows): IntegerRows {
-  const rows = labels.rows.map((row) => row.subarray(0, Math.max(1, row.findLastIndex((label) => label !== ignored) + 1)))
+  const rows = labels.rows.map((row) => {
+    let end = row.length
+    while (end > 1 && row[end - 1] === ignored) end--
+    return row.subarray(0, end)
+  })
   const columns = rows[0]?.length
   return { ...labels, rows, columns: rows.every((row) => row.length === columns) ? columns : undefined }
 }

@@ -11,7 +11,9 @@ export type RowsInput =
   | { readonly shape: readonly number[]; readonly data: Numbers | readonly bigint[] }
 
 /** One number for each row: a list, a typed array, or `{ shape: [rows], data }`. */
-export type ColumnInput = Numbers | { readonly shape: readonly number[]; readonly data: Numbers | readonly bigint[] }
+export type ColumnInput =
+  | Numbers
+  | { readonly shape: readonly number[]; readonly data: Numbers | readonly bigint[] }
 
 /** Rows of whole numbers, each of its own length. */
 export interface IntegerRows {
@@ -39,7 +41,10 @@ export function toIntegerColumn(value: ColumnInput, name: string): Int32Array {
 }
 
 /** Reads numbers of rank 1, or of rank 2 with rows of one length. */
-export function toFloats(value: RowsInput | ColumnInput, name: string): { shape: number[]; data: Float32Array } {
+export function toFloats(
+  value: RowsInput | ColumnInput,
+  name: string,
+): { shape: number[]; data: Float32Array } {
   if (!isNested(value)) {
     const shape = isShaped(value) ? [...value.shape] : [numbersOf(value, name).length]
     return { shape, data: Float32Array.from(flat(value as ColumnInput, name, shape.length), Number) }
@@ -48,7 +53,10 @@ export function toFloats(value: RowsInput | ColumnInput, name: string): { shape:
   const width = rows[0]?.length ?? 0
   const ragged = rows.findIndex((row) => row.length !== width)
   if (ragged >= 0) {
-    throw new ShapeError(`${name}: row ${ragged} has ${rows[ragged]!.length} numbers, row 0 has ${width}`, { input: name, row: ragged })
+    throw new ShapeError(`${name}: row ${ragged} has ${rows[ragged]!.length} numbers, row 0 has ${width}`, {
+      input: name,
+      row: ragged,
+    })
   }
   const data = new Float32Array(rows.length * width)
   rows.forEach((row, i) => {
@@ -68,11 +76,14 @@ export function holdsIntegers(value: RowsInput | ColumnInput): boolean {
   return parts.every(
     (part) =>
       !(part instanceof Float32Array || part instanceof Float64Array) &&
-      Array.from(part as ArrayLike<number | bigint>).every((x) => typeof x === 'bigint' || Number.isInteger(x)),
+      Array.from(part as ArrayLike<number | bigint>).every(
+        (x) => typeof x === 'bigint' || Number.isInteger(x),
+      ),
   )
 }
 
-const isNumbers = (value: unknown): value is Numbers => Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView))
+const isNumbers = (value: unknown): value is Numbers =>
+  Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView))
 
 const isShaped = (value: unknown): value is { shape: readonly number[]; data: Numbers } =>
   typeof value === 'object' && value !== null && 'shape' in value && 'data' in value
@@ -84,11 +95,17 @@ function splitRows(value: RowsInput, name: string): ArrayLike<number | bigint>[]
     return Array.from({ length: rows }, (_, i) => slice(data, i * columns, (i + 1) * columns))
   }
   if (!Array.isArray(value)) {
-    throw new OptionError(`${name} must be rows of numbers ([[1, 2], [3]]) or { shape, data }, not ${describe(value)}`, { input: name })
+    throw new OptionError(
+      `${name} must be rows of numbers ([[1, 2], [3]]) or { shape, data }, not ${describe(value)}`,
+      { input: name },
+    )
   }
   return value.map((row: unknown, i) => {
     if (!isNumbers(row)) {
-      throw new ShapeError(`${name}: row ${i} is ${describe(row)}; a batch is rows of numbers, one row is [row]`, { input: name, row: i })
+      throw new ShapeError(
+        `${name}: row ${i} is ${describe(row)}; a batch is rows of numbers, one row is [row]`,
+        { input: name, row: i },
+      )
     }
     return row as ArrayLike<number>
   })
@@ -100,11 +117,17 @@ function flat(value: ColumnInput, name: string, rank: number): ArrayLike<number 
   const { shape } = value
   const data = numbersOf(value.data, name)
   if (shape.length !== rank || shape.some((size) => !Number.isInteger(size) || size < 0)) {
-    throw new ShapeError(`${name} must have ${rank} dimensions, its shape is [${shape.join(', ')}]`, { input: name, shape })
+    throw new ShapeError(`${name} must have ${rank} dimensions, its shape is [${shape.join(', ')}]`, {
+      input: name,
+      shape,
+    })
   }
   const count = shape.reduce((product, size) => product * size, 1)
   if (count !== data.length) {
-    throw new ShapeError(`${name} has ${data.length} elements, its shape [${shape.join(', ')}] asks for ${count}`, { input: name, shape })
+    throw new ShapeError(
+      `${name} has ${data.length} elements, its shape [${shape.join(', ')}] asks for ${count}`,
+      { input: name, shape },
+    )
   }
   return data
 }

@@ -45,7 +45,9 @@ export function tokenTargets(labels: IntegerRows, tokens: PackedTokens, shift: b
 export function countsPadding(labels: IntegerRows, mask: IntegerRows | undefined, shift: boolean): boolean {
   if (mask === undefined) return false
   return labels.rows.some((row, i) =>
-    mask.rows[i]!.some((bit, column) => bit === 0 && (row[shift ? column + 1 : column] ?? ignored) !== ignored),
+    mask.rows[i]!.some(
+      (bit, column) => bit === 0 && (row[shift ? column + 1 : column] ?? ignored) !== ignored,
+    ),
   )
 }
 
@@ -60,23 +62,34 @@ export function rowTargets(
   configured: ProblemType | undefined,
 ): { targets: Targets; problemType: ProblemType } {
   const several = isNested(labels) || ('shape' in labels && labels.shape.length === 2)
-  const inferred = classes === 1 ? 'regression' : !several && holdsIntegers(labels) ? 'single_label_classification' : 'multi_label_classification'
+  const inferred =
+    classes === 1
+      ? 'regression'
+      : !several && holdsIntegers(labels)
+        ? 'single_label_classification'
+        : 'multi_label_classification'
   const problemType = configured ?? inferred
   if (problemType === 'single_label_classification') {
     const column = toIntegerColumn(labels as ColumnInput, 'labels')
     requireRowCount('labels', column.length, rows)
-    requireLabels({ name: 'labels', rows: Array.from(column, (label) => Int32Array.of(label)), columns: 1 }, classes)
+    requireLabels(
+      { name: 'labels', rows: Array.from(column, (label) => Int32Array.of(label)), columns: 1 },
+      classes,
+    )
     return { targets: { labels: int32(column, 'sequences') }, problemType }
   }
   const { shape, data } = toFloats(labels, 'labels')
   requireRowCount('labels', shape[0]!, rows)
   const width = shape[1] ?? 1
   if (width !== classes) {
-    throw new ShapeError(`labels has ${width} numbers in each row, the model has ${classes} labels (${problemType})`, {
-      input: 'labels',
-      expected: classes,
-      found: width,
-    })
+    throw new ShapeError(
+      `labels has ${width} numbers in each row, the model has ${classes} labels (${problemType})`,
+      {
+        input: 'labels',
+        expected: classes,
+        found: width,
+      },
+    )
   }
   return { targets: { labels: { dtype: 'float32', dims: ['sequences', classes], data } }, problemType }
 }
@@ -85,7 +98,12 @@ export function rowTargets(
  * Where answers start and end. As in transformers, negative positions count as 0 and those beyond a row's columns are
  * left out of the loss.
  */
-export function spanTargets(starts: ColumnInput, ends: ColumnInput, ids: IntegerRows, tokens: PackedTokens): Targets {
+export function spanTargets(
+  starts: ColumnInput,
+  ends: ColumnInput,
+  ids: IntegerRows,
+  tokens: PackedTokens,
+): Targets {
   const start = spanEdge(starts, 'startPositions', ids, tokens)
   const end = spanEdge(ends, 'endPositions', ids, tokens)
   return {
@@ -93,7 +111,10 @@ export function spanTargets(starts: ColumnInput, ends: ColumnInput, ids: Integer
     startRows: int32(start.rows, 'starts'),
     endSequences: int32(end.sequences, 'ends'),
     endRows: int32(end.rows, 'ends'),
-    eachSequence: int32(Int32Array.from({ length: ids.rows.length + 1 }, (_, i) => i), 'sequences + 1'),
+    eachSequence: int32(
+      Int32Array.from({ length: ids.rows.length + 1 }, (_, i) => i),
+      'sequences + 1',
+    ),
   }
 }
 
@@ -114,11 +135,18 @@ function spanEdge(positions: ColumnInput, name: string, ids: IntegerRows, tokens
  * The decoder's inputs for these labels: moved right by one behind the start token, with padding's id in place of
  * -100, as transformers' `_shift_right` does.
  */
-export function shiftRight(labels: IntegerRows, start: number | undefined, pad: number | undefined): IntegerRows {
+export function shiftRight(
+  labels: IntegerRows,
+  start: number | undefined,
+  pad: number | undefined,
+): IntegerRows {
   if (start === undefined) {
-    throw new ConfigError('decoder inputs are made from labels with decoder_start_token_id, which the configuration lacks', {
-      key: 'decoder_start_token_id',
-    })
+    throw new ConfigError(
+      'decoder inputs are made from labels with decoder_start_token_id, which the configuration lacks',
+      {
+        key: 'decoder_start_token_id',
+      },
+    )
   }
   const rows = labels.rows.map((row) => {
     const shifted = new Int32Array(row.length)
@@ -126,7 +154,10 @@ export function shiftRight(labels: IntegerRows, start: number | undefined, pad: 
     for (let column = 1; column < row.length; column++) {
       const label = row[column - 1]!
       if (label === ignored && pad === undefined) {
-        throw new ConfigError('labels of -100 become pad_token_id in the decoder, which the configuration lacks', { key: 'pad_token_id' })
+        throw new ConfigError(
+          'labels of -100 become pad_token_id in the decoder, which the configuration lacks',
+          { key: 'pad_token_id' },
+        )
       }
       shifted[column] = label === ignored ? pad! : label
     }

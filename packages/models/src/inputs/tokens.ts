@@ -61,7 +61,12 @@ export function packTokens(
   const cells = new Int32Array(rows * longest).fill(-1)
   const offsets = new Int32Array(rows + 1)
   const tokens = ids.rows.reduce((sum, row) => sum + row.length, 0)
-  const packed = { ids: new Int32Array(tokens), positions: new Int32Array(tokens), types: new Int32Array(tokens), columns: new Int32Array(tokens) }
+  const packed = {
+    ids: new Int32Array(tokens),
+    positions: new Int32Array(tokens),
+    types: new Int32Array(tokens),
+    columns: new Int32Array(tokens),
+  }
   let count = 0
   let leading = true // whether every row's tokens stand at its beginning
   let consecutive = true
@@ -108,7 +113,12 @@ export function packTokens(
   }
 }
 
-function positionOf(given: IntegerRows | undefined, row: number, column: number, bound: number | undefined): number {
+function positionOf(
+  given: IntegerRows | undefined,
+  row: number,
+  column: number,
+  bound: number | undefined,
+): number {
   const position = given?.rows[row]![column] ?? column
   if (bound === undefined || (position >= 0 && position < bound)) return position
   const what = given === undefined ? 'inputIds' : given.name
@@ -119,7 +129,12 @@ function positionOf(given: IntegerRows | undefined, row: number, column: number,
 }
 
 /** What attention needs where padding is computed: which rows are keys, and which queries see none of them. */
-function packPadding(mask: IntegerRows, columns: number, cells: Int32Array, size: string): Padding<HostArray> {
+function packPadding(
+  mask: IntegerRows,
+  columns: number,
+  cells: Int32Array,
+  size: string,
+): Padding<HostArray> {
   const keyRows: number[] = []
   const keyColumns: number[] = []
   const keyOffsets = [0]
@@ -141,7 +156,12 @@ function packPadding(mask: IntegerRows, columns: number, cells: Int32Array, size
 }
 
 /** Padding before a row's first real token: under a causal mask it sees nothing. */
-function packBlind(mask: IntegerRows, columns: number, cells: Int32Array, size: string): Pick<Padding<HostArray>, 'blind'> {
+function packBlind(
+  mask: IntegerRows,
+  columns: number,
+  cells: Int32Array,
+  size: string,
+): Pick<Padding<HostArray>, 'blind'> {
   const rows: number[] = []
   const offsets = [0]
   const places = new Int32Array(cells.length)
@@ -154,5 +174,11 @@ function packBlind(mask: IntegerRows, columns: number, cells: Int32Array, size: 
     offsets.push(rows.length)
   })
   if (rows.length === 0) return {}
-  return { blind: { rows: int32(rows, 'blind'), offsets: int32(offsets, 'sequences + 1'), places: int32(places, size) } }
+  return {
+    blind: {
+      rows: int32(rows, 'blind'),
+      offsets: int32(offsets, 'sequences + 1'),
+      places: int32(places, size),
+    },
+  }
 }

@@ -70,5 +70,7 @@ export class Presenter {
 
 function paddedKeys({ keyOffsets, keyColumns }: NonNullable<Batch<HostArray>['padding']>): KeyColumns {
   const ends = keyOffsets.data as Int32Array
-  return Array.from({ length: ends.length - 1 }, (_, s) => [...(keyColumns.data as Int32Array).subarray(ends[s], ends[s + 1])])
+  return Array.from({ length: ends.length - 1 }, (_, s) => [
+    ...(keyColumns.data as Int32Array).subarray(ends[s], ends[s + 1]),
+  ])
 }

@@ -1,4 +1,12 @@
-import { compile, input, OptionError, type CompiledFunction, type HostTensor, type Input, type Tensor } from '@tiny/core'
+import {
+  compile,
+  input,
+  OptionError,
+  type CompiledFunction,
+  type HostTensor,
+  type Input,
+  type Tensor,
+} from '@tiny/core'
 import { mapBatch, type Batch, type HostArray } from '../inputs/batch.js'
 import type { Packed } from '../inputs/pack.js'
 import type { ProblemType } from '../inputs/targets.js'
@@ -66,7 +74,8 @@ export class Runner {
     const args = {
       batch: toInputs(batch) as unknown as Batch<Tensor>,
       spreading: spreadingOf(layout, 'own') as unknown as Spreading<Tensor>,
-      encoderSpreading: encoderLayout && (spreadingOf(encoderLayout, 'encoder') as unknown as Spreading<Tensor>),
+      encoderSpreading:
+        encoderLayout && (spreadingOf(encoderLayout, 'encoder') as unknown as Spreading<Tensor>),
       wanted,
     }
     const sizes = {
@@ -90,7 +99,9 @@ function logitsOf(option: RunOptions['outputLogits']): Wanted['logits'] {
   if (option === undefined || option === true || option === 'all') return 'all'
   if (option === false) return 'none'
   if (option === 'last') return 'last'
-  throw new OptionError(`outputLogits is 'all', 'last' or false, not ${JSON.stringify(option)}`, { option: 'outputLogits' })
+  throw new OptionError(`outputLogits is 'all', 'last' or false, not ${JSON.stringify(option)}`, {
+    option: 'outputLogits',
+  })
 }
 
 function outputsOf(network: Network, task: Task, args: RunArguments): RunResults<Tensor> {
@@ -120,7 +131,8 @@ function outputsOf(network: Network, task: Task, args: RunArguments): RunResults
     }
   }
 
-  const { hiddenStates, encoderHidden, encoderHiddenStates, attentions, encoderAttentions, crossAttentions } = result
+  const { hiddenStates, encoderHidden, encoderHiddenStates, attentions, encoderAttentions, crossAttentions } =
+    result
   if (hiddenStates) results.tokens[pair ? 'decoderHiddenStates' : 'hiddenStates'] = hiddenStates.map(own)
   if (encoderHidden) results.encoderTokens['encoderLastHiddenState'] = theirs(encoderHidden)
   if (encoderHiddenStates) results.encoderTokens['encoderHiddenStates'] = encoderHiddenStates.map(theirs)
@@ -144,7 +156,9 @@ function present(results: RunResults<HostTensor>, { batch, layout, encoderLayout
   if (results.loss !== undefined) output['loss'] = results.loss.data[0]
   const put = <T>(values: Record<string, T | T[]>, present: (value: T, name: string) => unknown): void => {
     for (const [name, value] of Object.entries(values)) {
-      output[name] = Array.isArray(value) ? value.map((item: T) => present(item, name)) : present(value as T, name)
+      output[name] = Array.isArray(value)
+        ? value.map((item: T) => present(item, name))
+        : present(value as T, name)
     }
   }
   put(results.tokens, (value, name) => own.tokens(value, name === 'startLogits' || name === 'endLogits'))

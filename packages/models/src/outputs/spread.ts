@@ -11,7 +11,14 @@ export interface Spreading<T> {
 /** What `spread` needs of a layout. `name` sets its symbols apart from another layout's. */
 export function spreadingOf({ kind, cells }: Layout, name: string): Spreading<Input> {
   if (kind !== 'scattered') return { kind }
-  return { kind, cells: input('int32', [`${name}Cells`], cells.map((row) => row + 1)) }
+  return {
+    kind,
+    cells: input(
+      'int32',
+      [`${name}Cells`],
+      cells.map((row) => row + 1),
+    ),
+  }
 }
 
 /** Packed rows [tokens, width] as the cells of the caller's rectangle, row-major, zeros where there is no token. */

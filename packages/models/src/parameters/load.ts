@@ -1,4 +1,12 @@
-import { cast, CheckpointError, evaluate, nearestName, type Checkpoint, type Dtype, type Tensor } from '@tiny/core'
+import {
+  cast,
+  CheckpointError,
+  evaluate,
+  nearestName,
+  type Checkpoint,
+  type Dtype,
+  type Tensor,
+} from '@tiny/core'
 import type { CheckpointNames } from '../family.js'
 import { siteOf } from './initialisers.js'
 import type { Weight } from './weights.js'
@@ -33,7 +41,11 @@ const bytesAtOnce = 256 * 2 ** 20
  *
  * @throws CheckpointError naming the tensor: missing, of another shape, or of a dtype that weights do not have.
  */
-export async function loadWeights(weights: readonly Weight[], file: Checkpoint, options: LoadOptions): Promise<LoadReport> {
+export async function loadWeights(
+  weights: readonly Weight[],
+  file: Checkpoint,
+  options: LoadOptions,
+): Promise<LoadReport> {
   const read = new Set<string>()
   const drawn: string[] = []
   const absent: string[] = []
@@ -48,7 +60,10 @@ export async function loadWeights(weights: readonly Weight[], file: Checkpoint, 
     } else if (role !== 'backbone' && options.newHead) {
       drawn.push(name)
       const dtype = options.dtype ?? 'float32'
-      await batch.add(weight, parameter.initialiser!(parameter.shape, dtype, { seed: options.seed, site: siteOf(name) }))
+      await batch.add(
+        weight,
+        parameter.initialiser!(parameter.shape, dtype, { seed: options.seed, site: siteOf(name) }),
+      )
     } else if (stored === undefined && role === 'optional') {
       absent.push(name)
     } else {
@@ -61,7 +76,10 @@ export async function loadWeights(weights: readonly Weight[], file: Checkpoint, 
 }
 
 /** Draws every parameter. What one gets depends on the seed and its name alone. */
-export async function drawWeights(weights: readonly Weight[], options: { seed: number; dtype?: Dtype | undefined }): Promise<LoadReport> {
+export async function drawWeights(
+  weights: readonly Weight[],
+  options: { seed: number; dtype?: Dtype | undefined },
+): Promise<LoadReport> {
   const { seed, dtype = 'float32' } = options
   const batch = new Batch()
   for (const weight of weights) {
@@ -94,11 +112,14 @@ class Batch {
 function contentsOf(stored: string, file: Checkpoint, wanted: Dtype | undefined): Tensor {
   const { dtype } = file.info(stored)
   if (!dtype.includes('float')) {
-    throw new CheckpointError(`the tensor '${stored}' of ${file.path} has dtype ${dtype}; weights are floating-point numbers`, {
-      path: file.path,
-      tensor: stored,
-      dtype,
-    })
+    throw new CheckpointError(
+      `the tensor '${stored}' of ${file.path} has dtype ${dtype}; weights are floating-point numbers`,
+      {
+        path: file.path,
+        tensor: stored,
+        dtype,
+      },
+    )
   }
   const target = wanted ?? (dtype === 'float64' ? 'float32' : dtype)
   const tensor = file.tensor(stored)
@@ -106,12 +127,22 @@ function contentsOf(stored: string, file: Checkpoint, wanted: Dtype | undefined)
 }
 
 /** The name under which the file holds a parameter; undefined where it does not. */
-export function storedName(name: string, file: Checkpoint, options: Pick<LoadOptions, 'prefix' | 'names' | 'alsoNamed'>): string | undefined {
+export function storedName(
+  name: string,
+  file: Checkpoint,
+  options: Pick<LoadOptions, 'prefix' | 'names' | 'alsoNamed'>,
+): string | undefined {
   const { prefix, names, alsoNamed = {} } = options
-  const spelled = [name, ...(alsoNamed[name] === undefined ? [] : [alsoNamed[name]]), ...(names.spellings?.(name) ?? [])]
+  const spelled = [
+    name,
+    ...(alsoNamed[name] === undefined ? [] : [alsoNamed[name]]),
+    ...(names.spellings?.(name) ?? []),
+  ]
   const dotted = `${prefix}.`
   const places = (spelling: string) =>
-    prefix === '' ? [spelling] : [spelling, spelling.startsWith(dotted) ? spelling.slice(dotted.length) : dotted + spelling]
+    prefix === ''
+      ? [spelling]
+      : [spelling, spelling.startsWith(dotted) ? spelling.slice(dotted.length) : dotted + spelling]
   return spelled.flatMap(places).find((candidate) => file.has(candidate))
 }
 
@@ -123,12 +154,17 @@ function missing({ name, role }: Weight, file: Checkpoint): CheckpointError {
       : nearest === undefined
         ? ''
         : `; the nearest is '${nearest}'`
-  return new CheckpointError(`${file.path} lacks the tensor '${name}'${advice}`, { path: file.path, tensor: name, role })
+  return new CheckpointError(`${file.path} lacks the tensor '${name}'${advice}`, {
+    path: file.path,
+    tensor: name,
+    role,
+  })
 }
 
 function misshapen({ name, parameter, role }: Weight, stored: string, file: Checkpoint): CheckpointError {
   const found = file.info(stored).shape
-  const advice = role === 'head' ? '; newHead: true (or numLabels, or id2label with label2id) draws a new head' : ''
+  const advice =
+    role === 'head' ? '; newHead: true (or numLabels, or id2label with label2id) draws a new head' : ''
   return new CheckpointError(
     `the tensor '${stored}' of ${file.path} has shape [${found.join(', ')}], the configuration asks for [${parameter.shape.join(', ')}]${advice}`,
     { path: file.path, tensor: stored, parameter: name, shape: found, expected: parameter.shape },

@@ -70,7 +70,9 @@ function mlpOf(weights: Weights, config: T5Config): Mlp {
     // As transformers reads it: 'gated-gelu' is the tanh approximation, 'gelu' alone the exact one.
     activation: activationOf(gated && name === 'gelu' ? 'gelu_new' : name, 'feed_forward_proj'),
     dropout: { inner: dropoutRate, output: dropoutRate },
-    ...(gated ? { gate: { name: 'wi_0', ...into }, up: { name: 'wi_1', ...into } } : { up: { name: 'wi', ...into } }),
+    ...(gated
+      ? { gate: { name: 'wi_0', ...into }, up: { name: 'wi_1', ...into } }
+      : { up: { name: 'wi', ...into } }),
     down: { name: 'wo', weight: normal(factor * inner ** -0.5) },
   })
 }
@@ -113,7 +115,8 @@ class T5Block {
 
   apply(x: Tensor, mixer: Mixer, relative: Scores['relative'], encoder?: CrossMixer): Tensor {
     x = this.#attention.attend(this.#norm.apply(x), mixer, { relative, residual: x })
-    if (this.cross && encoder) x = this.cross.attendAcross(this.#crossNorm!.apply(x), encoder, { residual: x })
+    if (this.cross && encoder)
+      x = this.cross.attendAcross(this.#crossNorm!.apply(x), encoder, { residual: x })
     return this.#mlp.apply(this.#mlpNorm.apply(x), x)
   }
 }
@@ -124,7 +127,12 @@ class T5Stack implements CrossStack {
   readonly #norm: RmsNorm
   readonly #dropout: number
 
-  constructor(weights: Weights, config: T5Config, words: Embedding, options: { layers: number; decoder: boolean }) {
+  constructor(
+    weights: Weights,
+    config: T5Config,
+    words: Embedding,
+    options: { layers: number; decoder: boolean },
+  ) {
     const { layers, decoder } = options
     this.#words = words
     this.#blocks = Array.from(
@@ -163,7 +171,9 @@ export class T5Model implements PairBackbone {
   constructor(weights: Weights, config: T5Config) {
     const { dModel, dKv, numHeads, numLayers } = config
     const decoderLayers = config.numDecoderLayers ?? numLayers
-    const words = new Embedding(weights.at('shared'), config.vocabSize, dModel, { weight: normal(config.initializerFactor) })
+    const words = new Embedding(weights.at('shared'), config.vocabSize, dModel, {
+      weight: normal(config.initializerFactor),
+    })
     this.width = dModel
     this.cache = { layers: decoderLayers, keyWidth: numHeads * dKv, valueWidth: numHeads * dKv }
     this.embeddings = words.weight
@@ -183,9 +193,12 @@ export const t5: Family<typeof keys> = {
     check({ feedForwardProj, relativeAttentionNumBuckets: buckets }) {
       const parts = feedForwardProj.split('-')
       if (parts.length > 2 || (parts.length === 2 && parts[0] !== 'gated')) {
-        throw new ConfigError(`feed_forward_proj is 'ACTIVATION' or 'gated-ACTIVATION', not '${feedForwardProj}'`, {
-          key: 'feed_forward_proj',
-        })
+        throw new ConfigError(
+          `feed_forward_proj is 'ACTIVATION' or 'gated-ACTIVATION', not '${feedForwardProj}'`,
+          {
+            key: 'feed_forward_proj',
+          },
+        )
       }
       if (buckets < 4 || buckets % 2 !== 0) {
         throw new ConfigError(`relative_attention_num_buckets must be even and at least 4, not ${buckets}`, {
@@ -207,7 +220,8 @@ export const t5: Family<typeof keys> = {
     }),
   },
   checkpoint: {
-    spellings: (name) => (name === 'shared.weight' ? ['encoder.embed_tokens.weight', 'decoder.embed_tokens.weight'] : []),
+    spellings: (name) =>
+      name === 'shared.weight' ? ['encoder.embed_tokens.weight', 'decoder.embed_tokens.weight'] : [],
     ignored: [/^(en|de)coder\.embed_tokens\.weight$/, /EncDecAttention\.relative_attention_bias\.weight$/],
     tie: {
       embeddings: 'shared.weight',

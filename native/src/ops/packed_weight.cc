@@ -1,0 +1,72 @@
+#include "ops/packed_weight.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "graph/variable.h"
+
+#if defined(__linux__)
+#include <sys/mman.h>
+#include <unistd.h>
+#endif
+
+namespace tiny {
+
+namespace {
+
+class PackedWeight final : public DerivedForm {
+ public:
+  explicit PackedWeight(std::unique_ptr<PackedMatrix> matrix) : matrix(std::move(matrix)) {}
+  const std::unique_ptr<PackedMatrix> matrix;
+};
+
+std::string key_of(DType dtype, bool transposed, bool bf16) {
+  const PanelFormat format = PackedMatrix::format_of(dtype, bf16);
+  const char* formats[] = {"f32", "f16", "bf16 pairs"};
+  return std::string("matmul ") + (transposed ? "transposed " : "") + formats[static_cast<int>(format)];
+}
+
+// The packed form is what is read from now on: the system may take the file's pages back first.
+void let_pages_go(const Buffer& contents) {
+#if defined(__linux__) && defined(MADV_COLD)
+  if (!contents.mapped()) return;
+  const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  const auto begin = (reinterpret_cast<uintptr_t>(contents.data()) + page - 1) / page * page;
+  const auto end = (reinterpret_cast<uintptr_t>(contents.data()) + contents.bytes()) / page * page;
+  if (begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_COLD);
+#else
+  (void)contents;
+#endif
+}
+
+}  // namespace
+
+void pack_weight(Variable* variable, const View& view, bool transposed, bool bf16, ThreadPool& pool) {
+  if (variable == nullptr || !variable->frozen() || view.dtype == DType::Float64) return;
+  const std::string key = key_of(view.dtype, transposed, bf16);
+  if (variable->derived(key) != nullptr) return;
+  const auto contents = variable->contents();
+  if (!contents || contents->bytes() < view.bytes()) return;  // reported when the contents are bound
+  const int64_t rows = view.rows(), width = view.width();
+  const Matrix matrix{contents->data(), view.dtype, view.row_stride, transposed};
+  try {
+    auto packed =
+        PackedMatrix::pack(matrix, transposed ? rows : width, transposed ? width : rows, bf16, pool);
+    variable->set_derived(key, std::make_unique<PackedWeight>(std::move(packed)));
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::Memory) throw;
+    return;
+  }
+  let_pages_go(*contents);
+}
+
+const PackedMatrix* packed_weight(Variable* variable, const View& view, bool transposed, bool bf16) {
+  if (variable == nullptr || !variable->frozen() || view.dtype == DType::Float64) return nullptr;
+  const auto* form =
+      static_cast<const PackedWeight*>(variable->derived(key_of(view.dtype, transposed, bf16)));
+  return form == nullptr ? nullptr : form->matrix.get();
+}
+
+}  // namespace tiny

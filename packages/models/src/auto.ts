@@ -1,0 +1,83 @@
+import { checkOptions, ConfigError } from '@tiny/core'
+import {
+  loadParts,
+  freshParts,
+  readConfig,
+  type FromConfigOptions,
+  type FromPretrainedOptions,
+} from './build.js'
+import { createConfig, type Config, type ConfigJson, type ModelConfig } from './config/config.js'
+import type { Family } from './family.js'
+import { GenerativeModel } from './generation/generative-model.js'
+import { PreTrainedModel, type ModelParts } from './model.js'
+import { familyOf } from './registry.js'
+import type { Task } from './task.js'
+
+/** Makes models for a task: `AutoModelFor…` of any family, `BertFor…` of one. */
+export class ModelClass<M extends PreTrainedModel> {
+  readonly #task: Task
+  readonly #make: new (parts: ModelParts) => M
+  readonly #familyOf: (modelType: unknown, where: string) => Promise<Family>
+  readonly #modelType: string | undefined
+
+  /** @param modelType the one family that it makes; imported when it is asked for. */
+  constructor(task: Task, make: new (parts: ModelParts) => M, modelType?: string) {
+    this.#task = task
+    this.#make = make
+    this.#modelType = modelType
+    // A plain configuration may leave out what the class says.
+    this.#familyOf = async (found = modelType, where) => {
+      if (modelType === undefined || found === modelType) return familyOf(found, where)
+      throw new ConfigError(
+        `${where}: model_type is '${String(found)}', not '${modelType}'; AutoModel… takes any`,
+        {
+          key: 'model_type',
+          modelType: found,
+        },
+      )
+    }
+  }
+
+  /**
+   * Loads a model from a folder with config.json and safetensors, single or sharded.
+   *
+   * @throws CheckpointError naming a tensor that is missing or has another shape, ConfigError naming a key.
+   */
+  async fromPretrained(folder: string, options: FromPretrainedOptions = {}): Promise<M> {
+    return new this.#make(await loadParts(folder, this.#task, options, this.#familyOf))
+  }
+
+  /** Draws a model's weights as transformers does (`_init_weights`), from `seed`. */
+  async fromConfig(config: ConfigJson | ModelConfig, options: FromConfigOptions = {}): Promise<M> {
+    return new this.#make(await freshParts(config, this.#task, options, this.#familyOf))
+  }
+
+  /** `model instanceof BertForMaskedLM`. */
+  [Symbol.hasInstance](model: unknown): model is M {
+    if (!(model instanceof PreTrainedModel) || model.task !== this.#task) return false
+    return this.#modelType === undefined || model.config.modelType === this.#modelType
+  }
+}
+
+export const AutoModel = new ModelClass('Base', PreTrainedModel)
+export const AutoModelForMaskedLM = new ModelClass('MaskedLM', PreTrainedModel)
+export const AutoModelForSequenceClassification = new ModelClass('SequenceClassification', PreTrainedModel)
+export const AutoModelForTokenClassification = new ModelClass('TokenClassification', PreTrainedModel)
+export const AutoModelForQuestionAnswering = new ModelClass('QuestionAnswering', PreTrainedModel)
+export const AutoModelForCausalLM = new ModelClass('CausalLM', GenerativeModel)
+export const AutoModelForSeq2SeqLM = new ModelClass('Seq2SeqLM', GenerativeModel)
+
+/** Configurations of any family. */
+export const AutoConfig = {
+  /** @throws CheckpointError without config.json, ConfigError for what it says. */
+  async fromPretrained(folder: string, options: Record<string, never> = {}): Promise<Config> {
+    checkOptions(options, [], 'AutoConfig.fromPretrained')
+    return (await readConfig(folder, familyOf)).config
+  },
+
+  /** From keys in config.json's spelling or in camelCase. */
+  async fromConfig(json: ConfigJson): Promise<Config> {
+    const family = await familyOf(json['model_type'] ?? json['modelType'], 'the configuration')
+    return createConfig(family.schema, json)
+  },
+}

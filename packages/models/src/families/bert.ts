@@ -1,0 +1,10 @@
+import { ModelClass } from '../auto.js'
+import { PreTrainedModel } from '../model.js'
+
+export type { BertConfig } from '../encoder/bert.js'
+
+export const BertModel = new ModelClass('Base', PreTrainedModel, 'bert')
+export const BertForMaskedLM = new ModelClass('MaskedLM', PreTrainedModel, 'bert')
+export const BertForSequenceClassification = new ModelClass('SequenceClassification', PreTrainedModel, 'bert')
+export const BertForTokenClassification = new ModelClass('TokenClassification', PreTrainedModel, 'bert')
+export const BertForQuestionAnswering = new ModelClass('QuestionAnswering', PreTrainedModel, 'bert')

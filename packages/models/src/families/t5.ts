@@ -1,0 +1,8 @@
+import { ModelClass } from '../auto.js'
+import { GenerativeModel } from '../generation/generative-model.js'
+import { PreTrainedModel } from '../model.js'
+
+export type { T5Config } from '../seq2seq/t5.js'
+
+export const T5Model = new ModelClass('Base', PreTrainedModel, 't5')
+export const T5ForConditionalGeneration = new ModelClass('Seq2SeqLM', GenerativeModel, 't5')

@@ -1,0 +1,191 @@
+import { input, type Input, type Tensor } from '@tiny/core'
+import type { CacheShape } from '../blocks/stack.js'
+import { KeyValueCache } from './cache.js'
+import type { Step, StepArguments } from './step.js'
+
+/** An encoder's keys and values that a decoder looks at. */
+export interface Cross {
+  readonly keys: readonly Tensor[]
+  readonly values: readonly Tensor[]
+  readonly offsets: Int32Array
+}
+
+export interface DecodeOptions {
+  readonly step: Step
+  readonly cache: CacheShape
+  readonly vocabSize: number
+  /** Real tokens of each row to start from. */
+  readonly prompts: readonly Int32Array[]
+  readonly cross?: Cross | undefined
+  /** New tokens of each row at most. */
+  readonly limits: readonly number[]
+  readonly minNewTokens: number
+  readonly eosTokenIds: readonly number[]
+  readonly signal: AbortSignal | undefined
+}
+
+/** A new token of a row. */
+export interface Chosen {
+  readonly row: number
+  readonly id: number
+}
+
+/** Room beyond the prompt that a row's cache has to begin with. */
+const initialTokens = 256
+
+interface UnderWay {
+  /** The row of each result. */
+  readonly rows: readonly number[]
+  readonly next: Tensor
+  readonly ids: () => Int32Array
+  readonly done: Promise<void>
+}
+
+/**
+ * Decodes rows greedily, each until the caller says that it is done or it has as many tokens as it may. Every round
+ * gives one token of each row that goes on. The next step starts from the chosen ids inside native code: it is under
+ * way before they have reached JavaScript.
+ *
+ * `finish(row)` ends a row; leaving the loop frees the cache.
+ */
+export class Decoding implements AsyncIterable<Chosen[]> {
+  readonly #options: DecodeOptions
+  readonly #live: Set<number>
+  readonly #cache: KeyValueCache
+  readonly #lengths: number[]
+  readonly #stop = new AbortController()
+  readonly #signal: AbortSignal
+  readonly #allowance: Float32Array | undefined
+
+  constructor(options: DecodeOptions) {
+    this.#options = options
+    const { prompts, limits, signal, minNewTokens, eosTokenIds, vocabSize } = options
+    this.#live = new Set(prompts.keys())
+    this.#lengths = prompts.map(({ length }) => length)
+    this.#cache = new KeyValueCache(
+      options.cache,
+      prompts.length,
+      prompts.map(({ length }, row) => length + Math.min(limits[row]!, initialTokens)),
+    )
+    this.#signal = signal === undefined ? this.#stop.signal : AbortSignal.any([signal, this.#stop.signal])
+    if (minNewTokens > 0 && eosTokenIds.length > 0) {
+      this.#allowance = new Float32Array(vocabSize)
+      for (const id of eosTokenIds) this.#allowance[id] = -Infinity
+    }
+  }
+
+  finish(row: number): void {
+    this.#live.delete(row)
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Chosen[]> {
+    const { limits } = this.#options
+    let current: UnderWay | undefined
+    let next: UnderWay | undefined
+    try {
+      current = await this.#prefill()
+      for (let made = 1; current !== undefined; made++) {
+        const { rows, ids, done }: UnderWay = current
+        const going = rows.filter((row) => this.#live.has(row) && made < limits[row]!)
+        next = going.length === 0 ? undefined : await this.#advance(current, going, made)
+        await done
+        const chosen = Array.from(ids(), (id, i) => ({ row: rows[i]!, id })).filter(({ row }) =>
+          this.#live.has(row),
+        )
+        for (const { row } of chosen) if (made >= limits[row]!) this.#live.delete(row)
+        yield chosen
+        if (this.#live.size === 0) return
+        current.next.dispose()
+        current = next
+        next = undefined
+      }
+    } finally {
+      // What is under way has no use any more; the cache is freed when it has stopped.
+      this.#stop.abort()
+      await Promise.allSettled([current?.done, next?.done])
+      current?.next.dispose()
+      next?.next.dispose()
+      this.#cache.dispose()
+    }
+  }
+
+  async #prefill(): Promise<UnderWay> {
+    const { prompts } = this.#options
+    const source = Int32Array.from(prompts.flatMap((prompt) => [...prompt]))
+    const counts = prompts.map(({ length }) => length)
+    return this.#enqueue({
+      rows: [...prompts.keys()],
+      counts,
+      source: input('int32', ['given'], source),
+      picks: Int32Array.from(source, (_, i) => i),
+      positions: Int32Array.from(prompts.flatMap(({ length }) => Array.from({ length }, (_, i) => i))),
+      made: 0,
+    })
+  }
+
+  async #advance(current: UnderWay, rows: readonly number[], made: number): Promise<UnderWay> {
+    const counts = this.#options.prompts.map((_, row) => (rows.includes(row) ? 1 : 0))
+    for (const row of current.rows) if (!rows.includes(row)) this.#cache.release(row)
+    const shortage = this.#cache.shortage(counts)
+    if (shortage > 0) {
+      await current.done
+      await this.#cache.grow(shortage)
+    }
+    const positions = rows.map((row) => this.#lengths[row]!)
+    for (const row of rows) this.#lengths[row]!++
+    return this.#enqueue({
+      rows,
+      counts,
+      source: input('int32', ['given'], current.next),
+      picks: Int32Array.from(rows, (row) => current.rows.indexOf(row)),
+      positions: Int32Array.from(positions),
+      made,
+    })
+  }
+
+  #enqueue(tokens: {
+    rows: readonly number[]
+    counts: readonly number[]
+    source: Input
+    picks: Int32Array
+    positions: Int32Array
+    made: number
+  }): UnderWay {
+    const { step, cross, minNewTokens } = this.#options
+    const { rows, counts, source, picks, positions, made } = tokens
+    const offsets = Int32Array.from([0, ...running(counts)])
+    const { slots, blockTable, lengths } = this.#cache.extend(counts)
+    const allowance = made < minNewTokens ? this.#allowance : undefined
+    const args = {
+      source,
+      picks: input('int32', ['tokens'], picks),
+      positions: input('int32', ['tokens'], positions),
+      offsets: input('int32', ['sequences + 1'], offsets),
+      lastRows: input(
+        'int32',
+        ['live'],
+        Int32Array.from(rows, (row) => offsets[row + 1]! - 1),
+      ),
+      allowance: allowance && input('float32', [allowance.length], allowance),
+      cache: {
+        ...this.#cache.arguments(),
+        slots: input('int32', ['tokens'], slots),
+        blockTable: input('int32', ['sequences', 'blocks'], blockTable),
+        lengths: input('int32', ['sequences'], lengths),
+      },
+      cross: cross && {
+        keys: cross.keys.map((keys) => input('float32', ['encoderTokens', keys.shape[1]!], keys)),
+        values: cross.values.map((values) => input('float32', ['encoderTokens', values.shape[1]!], values)),
+        offsets: input('int32', ['sequences + 1'], cross.offsets),
+      },
+    } as unknown as StepArguments
+    const { results, done } = step.enqueue(args as never, { signal: this.#signal })
+    done.catch(() => {}) // looked at when its turn comes, or not at all
+    return { rows, next: results.next as unknown as Tensor, ids: () => results.ids.data as Int32Array, done }
+  }
+}
+
+function running(counts: readonly number[]): number[] {
+  let sum = 0
+  return counts.map((count) => (sum += count))
+}

@@ -1,0 +1,52 @@
+export {
+  AutoConfig,
+  AutoModel,
+  AutoModelForCausalLM,
+  AutoModelForMaskedLM,
+  AutoModelForQuestionAnswering,
+  AutoModelForSeq2SeqLM,
+  AutoModelForSequenceClassification,
+  AutoModelForTokenClassification,
+  ModelClass,
+} from './auto.js'
+export type { FromConfigOptions, FromPretrainedOptions } from './build.js'
+export type { Config, ConfigChanges, ConfigJson, ModelConfig } from './config/config.js'
+export {
+  BertForMaskedLM,
+  BertForQuestionAnswering,
+  BertForSequenceClassification,
+  BertForTokenClassification,
+  BertModel,
+} from './families/bert.js'
+export {
+  GPT2ForQuestionAnswering,
+  GPT2ForSequenceClassification,
+  GPT2ForTokenClassification,
+  GPT2LMHeadModel,
+  GPT2Model,
+} from './families/gpt2.js'
+export { T5ForConditionalGeneration, T5Model } from './families/t5.js'
+export {
+  GenerativeModel,
+  type FinishReason,
+  type GenerateInputs,
+  type GenerateOutput,
+  type StreamOptions,
+} from './generation/generative-model.js'
+export type { GenerateOptions } from './generation/options.js'
+export type { TextPiece } from './generation/text-pieces.js'
+export type { LossSum } from './heads/index.js'
+export type { Batch, HostArray, Layout, Padding } from './inputs/batch.js'
+export type { ModelInputs, Packed, PackSpec } from './inputs/pack.js'
+export { pack } from './inputs/pack-for.js'
+export type { ColumnInput, RowsInput } from './inputs/rows.js'
+export type { ProblemType } from './inputs/targets.js'
+export { PreTrainedModel, type ForwardResult } from './model.js'
+export type { ModelOutput, OutputArray } from './outputs/model-output.js'
+export type { RunOptions } from './outputs/run.js'
+export type { LoadReport } from './parameters/load.js'
+export { modelTypes } from './registry.js'
+export type { SaveOptions } from './save.js'
+export type { Task } from './task.js'
+export * from './tokenizer/index.js'
+export { packTrainingBatch, trainingLoss, type TrainingBatch } from './training.js'
