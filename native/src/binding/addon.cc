@@ -54,6 +54,7 @@ Napi::Object load(Napi::Env env, Napi::Object exports) {
   define<threads>(exports, "threads");
   define<set_threads>(exports, "setThreads");
   define<cpu>(exports, "cpu");
+  define<peaks>(exports, "peaks");
   define<op_names>(exports, "ops");
   define<switch_profiling>(exports, "setProfiling");
   define<op_times>(exports, "profile");

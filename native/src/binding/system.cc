@@ -5,6 +5,7 @@
 #include "binding/conversion.h"
 #include "binding/errors.h"
 #include "graph/execute.h"
+#include "kernels/peak/peak.h"
 #include "ops/registry.h"
 #include "runtime/cpu.h"
 #include "runtime/memory.h"
@@ -17,6 +18,7 @@ Napi::Value memory_statistics(Environment& environment, const Napi::CallbackInfo
   result.Set("live", static_cast<double>(stats.live));
   result.Set("peak", static_cast<double>(stats.peak));
   result.Set("limit", static_cast<double>(stats.limit));
+  result.Set("cached", static_cast<double>(stats.cached));
   return result;
 }
 
@@ -61,6 +63,40 @@ Napi::Value cpu(Environment& environment, const Napi::CallbackInfo&) {
   result.Set("caches", caches);
   result.Set("processors", static_cast<double>(std::max(1u, std::thread::hardware_concurrency())));
   return result;
+}
+
+namespace {
+
+struct Peaks {
+  double fma = 0, bf16 = 0, read = 0;
+};
+
+class PeaksSettlement final : public Settlement {
+ public:
+  explicit PeaksSettlement(std::shared_ptr<const Peaks> peaks) : peaks_(std::move(peaks)) {}
+  Napi::Value result(Napi::Env env) override {
+    Napi::Object result = Napi::Object::New(env);
+    result.Set("fma", peaks_->fma);
+    result.Set("bf16", peaks_->bf16);
+    result.Set("read", peaks_->read);
+    return result;
+  }
+
+ private:
+  std::shared_ptr<const Peaks> peaks_;
+};
+
+}  // namespace
+
+Napi::Value peaks(Environment& environment, const Napi::CallbackInfo&) {
+  const auto found = std::make_shared<Peaks>();
+  return environment.start(
+      [found](ThreadPool& pool, const Cancellation*) {
+        found->fma = measure_peak(pool, PeakKind::Fma);
+        found->bf16 = measure_peak(pool, PeakKind::Bf16);
+        found->read = measure_read(pool);
+      },
+      std::make_unique<PeaksSettlement>(found), nullptr);
 }
 
 Napi::Value op_names(Environment& environment, const Napi::CallbackInfo&) {

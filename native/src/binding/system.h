@@ -14,6 +14,9 @@ Napi::Value threads(Environment& environment, const Napi::CallbackInfo& info);
 Napi::Value set_threads(Environment& environment, const Napi::CallbackInfo& info);
 Napi::Value cpu(Environment& environment, const Napi::CallbackInfo& info);
 
+// peaks(): a promise of { fma, bf16, read }, operations and bytes per second of the whole pool
+Napi::Value peaks(Environment& environment, const Napi::CallbackInfo& info);
+
 // ops(), setProfiling(on), profile()
 Napi::Value op_names(Environment& environment, const Napi::CallbackInfo& info);
 Napi::Value switch_profiling(Environment& environment, const Napi::CallbackInfo& info);

@@ -15,7 +15,7 @@ export {
   type Delivered,
   type Enqueued,
 } from './compile.js'
-export { cpu, type CpuInfo } from './cpu.js'
+export { cpu, type CpuInfo, type Peaks } from './cpu.js'
 export { Dim, formatShape, type Size } from './dim.js'
 export { evaluate } from './evaluate.js'
 export { gradients, valueAndGrad } from './grad.js'

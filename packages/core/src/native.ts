@@ -94,7 +94,7 @@ export interface NativeBinding {
     cancellation: CancellationHandle | null,
   ): { done: Promise<void>; outputs: (ArrayBufferView | TensorHandle)[] }
   cancellation(): CancellationHandle
-  memoryStats(): { live: number; peak: number; limit: number }
+  memoryStats(): { live: number; peak: number; limit: number; cached: number }
   setMemoryLimit(bytes: number): void
   resetMemoryPeak(): void
   threads(): number
@@ -106,6 +106,7 @@ export interface NativeBinding {
     caches: { l1: number; l2: number; l3: number }
     processors: number
   }
+  peaks(): Promise<{ fma: number; bf16: number; read: number }>
   blasUse(path: string): void
   blasOff(): void
   blasActive(): string | null

@@ -8,20 +8,20 @@ const self = fileURLToPath(import.meta.url)
 const load = () =>
   createRequire(import.meta.url)('node-gyp-build')(fileURLToPath(new URL('..', import.meta.url)))
 
-/** Some minutes of matrix products, by hand and compiled, with a variable that every call writes. */
+/** Some seconds of matrix products, by hand and compiled, with a variable that every call writes. */
 function occupy(native) {
-  const ones = () => native.apply('full', [], { shape: [512, 512], value: 1 / 512, dtype: 'float32' })[0]
+  const ones = () => native.apply('full', [], { shape: [256, 256], value: 1 / 256, dtype: 'float32' })[0]
   let product = ones()
-  for (let i = 0; i < 10_000; i++) product = native.apply('matmul', [product, ones()], {})[0]
+  for (let i = 0; i < 2000; i++) product = native.apply('matmul', [product, ones()], {})[0]
   const settled = [native.read(product)]
 
-  const state = native.createVariable('state', 'float32', [512, 512], null)
+  const state = native.createVariable('state', 'float32', [256, 256], null)
   native.beginTrace()
-  const x = native.placeholder(0, 'float32', [512, 512])
+  const x = native.placeholder(0, 'float32', [256, 256])
   const [sum] = native.apply('add', [native.apply('matmul', [x, state], {})[0], x], {})
   native.apply('assign', [state, sum], {})
   const plan = native.endTrace([sum, sum], ['host', 'native'])
-  const data = new Float32Array(512 * 512)
+  const data = new Float32Array(256 * 256)
   for (let i = 0; i < 20; i++) settled.push(native.run(plan, [data], {}, null).done)
   for (const promise of settled) promise.catch(() => {})
 }

@@ -8,9 +8,9 @@
 
 namespace tiny {
 
-#define TINY_ATTENTION(isa, name) extern const AttentionKernels attention_##name;
-#include "kernels/attention/kernels.inc"
-#undef TINY_ATTENTION
+#define TINY_KERNEL(name, isa) extern const AttentionKernels attention_##name;
+#include "kernels/vector_isas.inc"
+#undef TINY_KERNEL
 
 namespace {
 
@@ -91,6 +91,21 @@ void compute_d_sinks(const AttentionGradient<T>& gradient, int64_t queries, Thre
   });
 }
 
+// Whether heads are dealt out whole: where the longest thread then ends before 7/5 of an even share, which is
+// what computing scores twice costs.
+template <typename T>
+bool whole_heads(const Attention<T>& call, int threads) {
+  double total = 0, most = 0;
+  for (int64_t s = 0; s < call.sequences; ++s) {
+    const double pairs = double(query_count(call, s)) * double(key_count(call, s));
+    total += pairs * double(call.kv_heads);
+    most = std::max(most, pairs);
+  }
+  const int64_t rounds = (call.sequences * call.kv_heads + threads - 1) / threads;
+  const double longest = std::min(double(rounds) * most, (total - most) / threads + most);
+  return longest * threads <= 1.4 * total;
+}
+
 template <typename T>
 void combine_bias_parts(const AttentionGradient<T>& gradient, int64_t parts, ThreadPool& pool) {
   const Attention<T>& call = gradient.forward;
@@ -110,10 +125,10 @@ void combine_bias_parts(const AttentionGradient<T>& gradient, int64_t parts, Thr
 }  // namespace
 
 const AttentionKernels& attention_kernels(Isa isa) {
-#define TINY_ATTENTION(candidate, name) \
-  if (isa >= Isa::candidate) return attention_##name;
-#include "kernels/attention/kernels.inc"
-#undef TINY_ATTENTION
+#define TINY_KERNEL(name, row) \
+  if (Isa::row <= isa) return attention_##name;
+#include "kernels/vector_isas.inc"
+#undef TINY_KERNEL
   return attention_scalar;
 }
 
@@ -186,8 +201,8 @@ void attention_backward(const AttentionFunctions<T>& kernels, AttentionGradient<
   }
 
   const bool dq = gradient.dq != nullptr, dkv = gradient.dk != nullptr || gradient.dv != nullptr || bias;
-  if (pool.size() == 1 || sequences * call.kv_heads >= 4 * pool.size()) {
-    // Whole heads: scores are recomputed once for all gradients.
+  if (whole_heads(call, pool.size())) {
+    // Scores are recomputed once for all gradients.
     deal(pool, dq || dkv ? sequences * call.kv_heads : 0, [&](int64_t piece, int thread) {
       const int64_t s = piece / call.kv_heads;
       const GradientTile tile{

@@ -12,7 +12,7 @@
 namespace tiny {
 namespace {
 
-constexpr int64_t kRowBlock = 6 * kBlockRows;  // query rows whose scores are in the works at once
+constexpr int64_t kRowBlock = 4 * kBlockRows;  // query rows whose scores are in the works at once
 constexpr int64_t kMaxQueries = kQueryRows;    // of a tile
 
 TINY_INLINE int64_t padded(int64_t count) { return (count + kLanes - 1) / kLanes * kLanes; }

@@ -12,12 +12,12 @@ import {
   type Tensor,
 } from '../index.js'
 
-const size = 256
+const size = 128
 const ones = () => input('float32', [size, size], new Float32Array(size * size).fill(1))
 
-/** Adds 1 to its variable, after some 50 ms of matrix products. */
+/** Adds 1 to its variable, after some matrix products. */
 function slowCounter() {
-  const count = variable('count', [1])
+  const count = variable('count', [0])
   const step = compile(({ x }: { x: Tensor }) => {
     let product = x
     for (let i = 0; i < 50; i++) product = matmul(product, x).scale(1 / size)
@@ -63,7 +63,6 @@ describe('while a training step is in flight', () => {
     count.dispose()
     await first.done
     expect(await reading).toEqual(Float32Array.of(2))
-    await expect(doubled.add(count).data).toThrow
     expect(() => count.scale(1)).toThrow(/disposed/)
   })
 

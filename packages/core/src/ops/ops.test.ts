@@ -80,6 +80,7 @@ const uses: Use[] = [
   ['sliceColumns', [3, 2], () => api.sliceColumns(rows, 1, 2)],
   ['transpose', [4, 3], () => api.transpose(rows)],
   ['contiguous', [3, 2], () => api.contiguous(api.sliceColumns(rows, 1, 2))],
+  ['detach', [3, 4], () => api.detach(rows)],
   ['full', [2], () => api.full([2], 7, { dtype: 'int32' })],
   ['dropout', [3, 4], () => api.dropout(rows, key, { p: 0.5, site: 3 })],
   ['randomNormal', [2, 3], () => api.randomNormal([2, 3], { mean: 1, std: 0.02, seed: 1, dtype: 'float64' })],

@@ -8,6 +8,7 @@ import {
   openCheckpoint,
   OptionError,
   parameter,
+  profile,
   square,
   sub,
   sum,
@@ -113,6 +114,18 @@ describe('AdamW', () => {
       const wanted = await same.data()
       ;(await w.data()).forEach((value, i) => expect(value).toBeCloseTo(wanted[i]!, 5))
     }
+  })
+
+  it('crosses into native code once for a step whose plan is there', async () => {
+    const w = weightOf()
+    await using optimizer = new AdamW([w])
+    const loss = meanLoss(w)
+    await optimizer.step(loss, rows(3), { lr: 0.1, maxGradNorm: 1 })
+    const before = profile.crossings()
+    await optimizer.step(loss, rows(5), { lr: 0.2, maxGradNorm: 2 })
+    const apart = profile.crossings() - before
+    const counting = profile.crossings() - profile.crossings()
+    expect(apart + counting).toBe(1)
   })
 
   it('applies the gradients that there are, in any order', async () => {

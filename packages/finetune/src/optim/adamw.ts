@@ -75,6 +75,9 @@ interface CompiledStep {
   build: ((args: StepArguments) => Backward) | undefined
 }
 
+/** Losses whose plans are kept: a loop that makes a new function for every step compiles every time, but piles up nothing. */
+const mostCompiled = 16
+
 const stepOptions = ['lr', 'maxGradNorm', 'seed', 'labelSmoothing', 'signal']
 const applyOptions = ['lr', 'maxGradNorm', 'signal']
 
@@ -122,7 +125,7 @@ export class AdamW {
   /**
    * One update from any loss: `loss` is traced once, with a tensor in place of every `input(…)` of the batch. It
    * returns a scalar, or `{ lossSum, count }` where accumulated batches are to be weighted by what counts in them. An
-   * array of inputs is several batches.
+   * array of inputs is several batches. Define the function once, outside the loop: another one is compiled anew.
    */
   async step<B extends object>(
     loss: (batch: B) => LossResult,
@@ -257,6 +260,11 @@ export class AdamW {
       ),
     }
     this.#compiled.set(owner, entry)
+    const [oldest] = this.#compiled
+    if (this.#compiled.size > mostCompiled && oldest !== undefined) {
+      oldest[1].compiled.dispose()
+      this.#compiled.delete(oldest[0])
+    }
     return entry
   }
 

@@ -26,7 +26,7 @@ describe('planUpdates', () => {
     )
     for (const pass of [0, 1]) {
       const rows = updates.filter((update) => update.pass === pass).flatMap((update) => update.batches.flat())
-      expect(rows.sort()).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8])
+      expect(rows.sort((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8])
     }
   })
 

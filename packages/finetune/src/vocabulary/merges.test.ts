@@ -17,11 +17,11 @@ const plain = { vocabSize: 30000, minFrequency: 0, specialTokens: [], initialAlp
 /** The definition, counting everything anew for every merge. */
 function naive(words: ReadonlyMap<string, number>, vocabSize: number, prefix: string): string[] {
   const vocab: string[] = [...new Set([...words.keys()].join(''))].sort()
-  const continuing = [...words.keys()].flatMap((word) => [...word].slice(1))
+  const continuing = [...words.keys()].flatMap((word) => Array.from(word).slice(1))
   if (prefix) vocab.push(...[...new Set(continuing)].sort().map((character) => prefix + character))
   const rows = [...words].map(([word, count]) => ({
     count,
-    ids: [...word].map((character, i) => vocab.indexOf(i ? prefix + character : character)),
+    ids: Array.from(word, (character, i) => vocab.indexOf(i ? prefix + character : character)),
   }))
   while (vocab.length < vocabSize) {
     const counts = new Map<string, number>()

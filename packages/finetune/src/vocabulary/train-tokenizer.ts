@@ -152,7 +152,8 @@ function read(
     )
   }
   for (const character of options.initialAlphabet ?? []) {
-    if ([...character].length !== 1) refuse('initialAlphabet', 'initialAlphabet must hold single characters')
+    if (Array.from(character).length !== 1)
+      refuse('initialAlphabet', 'initialAlphabet must hold single characters')
   }
   const addPrefixSpace = options.addPrefixSpace ?? false
   const template = options.template ?? templateBySpelling(specialTokens)
