@@ -84,13 +84,13 @@ export async function measure(
     for (const one of prepared) await one.dispose?.()
   }
   const middle: Peaks = {
-    fma: quantile(peaks.map(({ fma }) => fma).toSorted(ascending), 0.5),
-    bf16: quantile(peaks.map(({ bf16 }) => bf16).toSorted(ascending), 0.5),
-    read: quantile(peaks.map(({ read }) => read).toSorted(ascending), 0.5),
+    fma: quantile(peaks.map(({ fma }) => fma).sort(ascending), 0.5),
+    bf16: quantile(peaks.map(({ bf16 }) => bf16).sort(ascending), 0.5),
+    read: quantile(peaks.map(({ read }) => read).sort(ascending), 0.5),
   }
   return {
     peaks: middle,
-    rows: cases.map((one, i) => row(one, samples[i]!.toSorted(ascending), held[i]!, middle)),
+    rows: cases.map((one, i) => row(one, [...samples[i]!].sort(ascending), held[i]!, middle)),
   }
 }
 

@@ -1,4 +1,4 @@
-import { attention, compile, gradients, native, sum, tensor, type Tensor } from '@tiny/core'
+import { attention, compile, gradients, native, sum, tensor } from '@tiny/core'
 import type { Case } from '../measure.js'
 import { Draw } from '../random.js'
 
@@ -33,8 +33,8 @@ export function attentionSuite(): Case[] {
         () => {
           const o = attention(q, k, v, { heads, headDim, causal, queryOffsets })
           if (!withGradients) return [native(o)]
-          const found = gradients(sum(o, { axis: 'all' }), [q, k, v])
-          return found.map((gradient) => native(gradient as Tensor))
+          const found = gradients(sum(o), [q, k, v])
+          return [...found.values()].map((gradient) => native(gradient))
         },
         { name: 'attention' },
       )

@@ -49,13 +49,16 @@ function operands(
   const b =
     kind === 'plain'
       ? tensor(data, { shape: [...columns] })
-      : parameter('weight', kind === 'bfloat16' ? bfloat16Bits(data) : data, {
+      : parameter('weight', kind === 'bfloat16' ? Uint16Array.from(data, bfloat16Bits) : data, {
           shape: [...columns],
           dtype: kind === 'bfloat16' ? 'bfloat16' : 'float32',
         })
   const left =
     kind === 'bfloat16'
-      ? tensor(bfloat16Bits(draw.normal(rows[0] * rows[1])), { shape: [...rows], dtype: 'bfloat16' })
+      ? tensor(Uint16Array.from(draw.normal(rows[0] * rows[1]), bfloat16Bits), {
+          shape: [...rows],
+          dtype: 'bfloat16',
+        })
       : a
   return {
     a: left,

@@ -136,21 +136,6 @@ void check_attention_inputs(std::span<const Value> inputs, const AttentionOption
   }
 }
 
-void check_offsets(const char* op, const char* name, const View& offsets, int64_t rows) {
-  const int32_t* values = offsets.as<int32_t>();
-  const int64_t count = offsets.width();
-  bool rising = count > 0 && values[0] == 0 && values[count - 1] == rows;
-  int64_t at = 0;
-  for (int64_t i = 1; i < count && rising; ++i) {
-    rising = values[i] >= values[i - 1];
-    at = i;
-  }
-  if (rising) return;
-  throw Error(ErrorCode::Index, op,
-              std::string(name) + " must rise from 0 to the number of rows, " + std::to_string(rows),
-              {{"position", static_cast<double>(at)}, {"rows", static_cast<double>(rows)}});
-}
-
 void check_buckets(const char* op, const View& bucket_table, int64_t buckets) {
   for (int64_t i = 0; i < bucket_table.width(); ++i) {
     const int32_t bucket = bucket_table.as<int32_t>()[i];

@@ -9,6 +9,7 @@
 #include "kernels/attention/attention.h"
 #include "ops/attention.h"
 #include "ops/registry.h"
+#include "ops/segments.h"
 
 namespace tiny {
 
@@ -30,9 +31,7 @@ void require_sinks(const Value& sinks, DType dtype, int64_t heads);
 // q, k, offsets, bias, sinks and positions of inputs in AttentionInput's places; v is the caller's.
 void check_attention_inputs(std::span<const Value> inputs, const AttentionOptions& options);
 
-// Checks while a graph runs: IndexError names the first offender.
-// Offsets rise from 0 to `rows`.
-void check_offsets(const char* op, const char* name, const View& offsets, int64_t rows);
+// While a graph runs: IndexError names the first offender.
 void check_buckets(const char* op, const View& bucket_table, int64_t buckets);
 
 // The call's numbers; operands are bound by the functions below.

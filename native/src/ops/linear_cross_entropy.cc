@@ -5,12 +5,14 @@
 #include <string>
 #include <utility>
 
+#include "kernels/matmul/blas.h"
 #include "kernels/matmul/matmul.h"
 #include "kernels/reduce/reduce.h"
 #include "kernels/softmax/softmax.h"
 #include "ops/arity.h"
 #include "ops/dtype_dispatch.h"
 #include "ops/elementwise.h"
+#include "ops/packed_weight.h"
 #include "ops/registry.h"
 
 namespace tiny {
@@ -104,6 +106,11 @@ class LinearCrossEntropy final : public Primitive {
   explicit LinearCrossEntropy(const LinearCrossEntropyOptions& options) : options_(options) {}
   const char* name() const override { return kName; }
 
+  void prepare(const Extent& extent, ThreadPool& pool) const override {
+    if (blas::active()) return;
+    pack_weight(extent.variables[kWeight], extent.inputs[kWeight], true, options_.bf16, pool);
+  }
+
   size_t scratch(const Extent& extent) const override {
     return with_float(kName, extent.inputs[kHidden].dtype, [&](auto zero) {
       return Tile<decltype(zero)>(extent.inputs, extent.wanted, options_.bf16, extent.threads, nullptr).total;
@@ -151,6 +158,7 @@ class LinearCrossEntropy final : public Primitive {
     const T *bias = views[kBias].as<T>(), *hidden = views[kHidden].as<T>();
     const T scale = static_cast<T>(options_.scale);
     tile.logits.alpha = options_.scale;
+    tile.logits.packed = packed_weight(run.variable(kWeight), views[kWeight], true, options_.bf16);
     if (bias != nullptr) {
       for (int64_t j = 0; j < vocabulary; ++j) tile.scaled_bias[j] = scale * bias[j];
       tile.logits.bias = tile.scaled_bias;

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "kernels/matmul/blas.h"
 #include "kernels/matmul/matmul.h"
 #include "kernels/matmul/reference.h"
 #include "ops/arity.h"
@@ -39,7 +40,7 @@ class Matmul final : public Primitive {
   const char* name() const override { return "matmul"; }
 
   void prepare(const Extent& extent, ThreadPool& pool) const override {
-    if (options_.derived) return;
+    if (options_.derived || blas::active()) return;
     pack_weight(extent.variables[kB], extent.inputs[kB], options_.transpose_b, bf16_, pool);
   }
 

@@ -32,7 +32,7 @@ class PadRows final : public Primitive {
   void forward(Run& run) const override {
     const View &x = run.input(0), &offsets = run.input(1), &y = run.output(0);
     const Tokens tokens(x);
-    check_offsets(name(), offsets, tokens.count);
+    check_offsets(name(), "offsets", offsets, tokens.count);
     const int32_t* at = offsets.as<int32_t>();
     const int64_t length = y.dims[1];
     for (int64_t s = 0; s < y.dims[0]; ++s) {
@@ -67,7 +67,7 @@ class UnpadRows final : public Primitive {
   void forward(Run& run) const override {
     const View &x = run.input(0), &offsets = run.input(1), &y = run.output(0);
     const int64_t sequences = x.dims[0], length = x.dims[1];
-    check_offsets(name(), offsets, y.dims[0]);
+    check_offsets(name(), "offsets", offsets, y.dims[0]);
     const int32_t* at = offsets.as<int32_t>();
     for (int64_t s = 0; s < sequences; ++s) {
       if (at[s + 1] - at[s] <= length) continue;
@@ -97,7 +97,7 @@ class SegmentMean final : public Primitive {
 
   void forward(Run& run) const override {
     const View &x = run.input(0), &offsets = run.input(1), &y = run.output(0);
-    check_offsets(name(), offsets, x.rows());
+    check_offsets(name(), "offsets", offsets, x.rows());
     const int32_t* at = offsets.as<int32_t>();
     const int64_t width = y.width();
     with_float(name(), y.dtype, [&](auto zero) {
@@ -128,7 +128,7 @@ class SegmentSpread final : public Primitive {
 
   void forward(Run& run) const override {
     const View &x = run.input(0), &offsets = run.input(1), &y = run.output(0);
-    check_offsets(name(), offsets, y.rows());
+    check_offsets(name(), "offsets", offsets, y.rows());
     const int32_t* at = offsets.as<int32_t>();
     const int64_t width = y.width();
     with_float(name(), y.dtype, [&](auto zero) {
@@ -174,20 +174,20 @@ void require_offsets(const char* op, const Value& offsets) {
 
 Dim sequences_of(const Value& offsets) { return offsets.shape()[0] - Dim(1); }
 
-void check_offsets(const char* op, const View& offsets, int64_t tokens) {
+void check_offsets(const char* op, const char* name, const View& offsets, int64_t tokens) {
   const int32_t* at = offsets.as<int32_t>();
   const int64_t last = offsets.size() - 1;
+  if (last < 0) throw Error(ErrorCode::Index, op, std::string(name) + " is empty; it must hold at least 0");
   for (int64_t i = 0; i <= last; ++i) {
     const bool fits =
         (i == 0 ? at[i] == 0 : at[i] >= at[i - 1]) && at[i] <= tokens && (i < last || at[i] == tokens);
     if (fits) continue;
     throw Error(ErrorCode::Index, op,
-                "offset " + std::to_string(at[i]) + " at position " + std::to_string(i) +
-                    " does not fit: offsets must rise from 0 to the " + std::to_string(tokens) +
-                    " tokens there are",
+                std::string(name) + "[" + std::to_string(i) + "] is " + std::to_string(at[i]) +
+                    "; offsets must rise from 0 to the " + std::to_string(tokens) + " rows there are",
                 {{"offset", static_cast<double>(at[i])},
                  {"position", static_cast<double>(i)},
-                 {"tokens", static_cast<double>(tokens)}});
+                 {"rows", static_cast<double>(tokens)}});
   }
 }
 

@@ -10,8 +10,8 @@ namespace tiny {
 void require_offsets(const char* op, const Value& offsets);
 // The number of sequences, as a size.
 Dim sequences_of(const Value& offsets);
-// While running: throws IndexError unless the offsets rise from 0 to `tokens`.
-void check_offsets(const char* op, const View& offsets, int64_t tokens);
+// While running: throws IndexError unless the offsets, the op's input `name`, rise from 0 to `tokens`.
+void check_offsets(const char* op, const char* name, const View& offsets, int64_t tokens);
 
 // [tokens, …] -> [sequences, length, …], zeros on the right; of any dtype. IndexError where a sequence
 // is longer than `length`.

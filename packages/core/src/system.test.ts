@@ -10,12 +10,13 @@ describe('memory', () => {
   })
 
   it('counts what is held, and its peak', async () => {
+    const small = tensor([1])
     const before = memory.stats().live
     const y = wide()
     await evaluate(y)
     expect(memory.stats().live - before).toBe(2 ** 20)
     y.dispose()
-    await evaluate(tensor([1]))
+    await evaluate(small)
     expect(memory.stats().live).toBe(before)
     expect(memory.stats().peak).toBeGreaterThanOrEqual(before + 2 ** 20)
     memory.resetPeak()

@@ -1,16 +1,39 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { difference } from '../test/golden.js'
-import { AutoModel, AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelForQuestionAnswering, AutoModelForSeq2SeqLM, AutoModelForSequenceClassification } from './auto.js'
+import {
+  AutoModel,
+  AutoModelForCausalLM,
+  AutoModelForMaskedLM,
+  AutoModelForQuestionAnswering,
+  AutoModelForSeq2SeqLM,
+  AutoModelForSequenceClassification,
+} from './auto.js'
 import type { ModelInputs } from './inputs/pack.js'
 import type { PreTrainedModel } from './model.js'
 import type { ModelOutput, OutputArray } from './outputs/model-output.js'
 
-const sizes = { vocab_size: 40, hidden_size: 32, num_hidden_layers: 2, num_attention_heads: 4, max_position_embeddings: 160 }
+const sizes = {
+  vocab_size: 40,
+  hidden_size: 32,
+  num_hidden_layers: 2,
+  num_attention_heads: 4,
+  max_position_embeddings: 160,
+}
 const bert = { model_type: 'bert', intermediate_size: 64, ...sizes, initializer_range: 0.3 }
 const gpt2 = { model_type: 'gpt2', ...sizes, initializer_range: 0.3 }
-const t5 = { model_type: 't5', vocab_size: 40, d_model: 32, d_kv: 8, d_ff: 64, num_layers: 2, num_heads: 4, decoder_start_token_id: 0 }
+const t5 = {
+  model_type: 't5',
+  vocab_size: 40,
+  d_model: 32,
+  d_kv: 8,
+  d_ff: 64,
+  num_layers: 2,
+  num_heads: 4,
+  decoder_start_token_id: 0,
+}
 
-const row = (length: number, first = 3) => Array.from({ length }, (_, i) => 1 + ((first * (i + 2) + i * i) % 39))
+const row = (length: number, first = 3) =>
+  Array.from({ length }, (_, i) => 1 + ((first * (i + 2) + i * i) % 39))
 // One token, a tile's edge and beyond it.
 const ragged = [row(1), row(65, 5), row(17, 7), row(130, 11)]
 const labelsOf = (rows: number[][]) => rows.map((ids) => ids.map((id, i) => (i % 3 === 1 ? id : -100)))
@@ -55,7 +78,10 @@ describe.each(['bert', 'gpt2', 't5'])('%s', (name) => {
   })
 
   it('sees no padding, on either side', async () => {
-    const plain = (await models[name]!.run(inputsFor(ragged), { outputHiddenStates: true, outputAttentions: true })) as ModelOutput
+    const plain = (await models[name]!.run(inputsFor(ragged), {
+      outputHiddenStates: true,
+      outputAttentions: true,
+    })) as ModelOutput
     const longest = Math.max(...ragged.map(({ length }) => length))
     const pad = (ids: number[], fill: number, left: boolean) => {
       const padding = Array.from({ length: longest - ids.length }, () => fill)
@@ -64,9 +90,25 @@ describe.each(['bert', 'gpt2', 't5'])('%s', (name) => {
     for (const left of [false, true]) {
       const padded: ModelInputs = {
         inputIds: ragged.map((ids) => pad(ids, 0, left)),
-        attentionMask: ragged.map((ids) => pad(ids.map(() => 1), 0, left)),
+        attentionMask: ragged.map((ids) =>
+          pad(
+            ids.map(() => 1),
+            0,
+            left,
+          ),
+        ),
         // Left-padded rows would count columns: positions are those of the tokens alone.
-        ...(name === 't5' ? {} : { positionIds: ragged.map((ids) => pad(ids.map((_, i) => i), 0, left)) }),
+        ...(name === 't5'
+          ? {}
+          : {
+              positionIds: ragged.map((ids) =>
+                pad(
+                  ids.map((_, i) => i),
+                  0,
+                  left,
+                ),
+              ),
+            }),
         ...(name === 't5' ? { decoderInputIds: inputsFor(ragged).decoderInputIds } : {}),
       }
       const out = await models[name]!.run(padded, { outputHiddenStates: true, outputAttentions: true })
@@ -80,12 +122,13 @@ describe.each(['bert', 'gpt2', 't5'])('%s', (name) => {
           const values: number[] = []
           const base = s * 4 * longest * longest
           for (let i = 0; i < ids.length; i++)
-            for (let j = 0; j < ids.length; j++) values.push(output.data[base + (start + i) * longest + start + j]!)
+            for (let j = 0; j < ids.length; j++)
+              values.push(output.data[base + (start + i) * longest + start + j]!)
           return values
         }
         expect(difference(square(out[weights]![1]!, from), square(plain[weights]![1]!, 0))).toBeLessThan(1e-6)
       }
-      if (name !== 't5') expect(out.logits!.lengths).toBeUndefined()
+      expect(out.logits!.lengths === undefined).toBe(name !== 't5')
       expect(out[states]![0]!.shape).toEqual([ragged.length, longest, 32])
     }
   })
@@ -128,8 +171,15 @@ describe('logits', () => {
     const ids = row(9)
     const holes = ids.map((_, i) => (i === 4 ? 0 : 1))
     const positions = ids.map((_, i) => i)
-    const { logits } = await models['bert']!.run({ inputIds: [ids], attentionMask: [holes], positionIds: [positions] })
-    const without = await models['bert']!.run({ inputIds: [ids.filter((_, i) => i !== 4)], positionIds: [positions.filter((i) => i !== 4)] })
+    const { logits } = await models['bert']!.run({
+      inputIds: [ids],
+      attentionMask: [holes],
+      positionIds: [positions],
+    })
+    const without = await models['bert']!.run({
+      inputIds: [ids.filter((_, i) => i !== 4)],
+      positionIds: [positions.filter((i) => i !== 4)],
+    })
     expect([...rowOf(logits!, 0, 4)]).toEqual([...rowOf(without.logits!, 0, 4)])
     expect([...rowOf(logits!, 0, 4, 5)]).toEqual([...rowOf(without.logits!, 0, 4, 4)])
   })
@@ -138,19 +188,44 @@ describe('logits', () => {
 describe('heads of whole rows', () => {
   it.each([
     ['one class', [2, 0], {}],
-    ['several labels', [[1, 0, 1], [0, 0, 1]], {}],
-    ['numbers', [[0.5, 1, 2], [3, -1, 0]], { problemType: 'regression' }],
+    [
+      'several labels',
+      [
+        [1, 0, 1],
+        [0, 0, 1],
+      ],
+      {},
+    ],
+    [
+      'numbers',
+      [
+        [0.5, 1, 2],
+        [3, -1, 0],
+      ],
+      { problemType: 'regression' },
+    ],
   ])('learn %s', async (kind, labels, options) => {
-    const config = { ...bert, id2label: { 0: 'a', 1: 'b', 2: 'c' }, ...('problemType' in options ? { problem_type: 'regression' } : {}) }
+    const config = {
+      ...bert,
+      id2label: { 0: 'a', 1: 'b', 2: 'c' },
+      ...('problemType' in options ? { problem_type: 'regression' } : {}),
+    }
     await using model = await AutoModelForSequenceClassification.fromConfig(config, { seed: 4 })
     const { loss, logits } = await model.run({ inputIds: [row(5), row(8, 2)], labels })
     expect(logits!.shape).toEqual([2, 3])
     const x = logits!.data
     const each = (labels as (number | number[])[]).flatMap((label, s) => {
       const scores = [...x.subarray(s * 3, s * 3 + 3)]
-      if (typeof label === 'number') return [Math.log(scores.reduce((sum, v) => sum + Math.exp(v), 0)) - scores[label]!]
+      if (typeof label === 'number')
+        return [Math.log(scores.reduce((sum, v) => sum + Math.exp(v), 0)) - scores[label]!]
       if (kind === 'numbers') return label.map((y, j) => (scores[j]! - y) ** 2)
-      return label.map((y, j) => -(y * Math.log(1 / (1 + Math.exp(-scores[j]!))) + (1 - y) * Math.log(1 / (1 + Math.exp(scores[j]!)))))
+      return label.map(
+        (y, j) =>
+          -(
+            y * Math.log(1 / (1 + Math.exp(-scores[j]!))) +
+            (1 - y) * Math.log(1 / (1 + Math.exp(scores[j]!)))
+          ),
+      )
     })
     expect(loss).toBeCloseTo(each.reduce((sum, v) => sum + v, 0) / each.length, 4)
   })
@@ -165,13 +240,18 @@ describe('heads of whole rows', () => {
 
   it('find spans in rows of their own length', async () => {
     await using model = await AutoModelForQuestionAnswering.fromConfig(bert, { seed: 6 })
-    const { loss, startLogits, endLogits } = await model.run({ inputIds: ragged, startPositions: [0, 3, 99, 100], endPositions: [0, 64, 2, 101] })
+    const { loss, startLogits, endLogits } = await model.run({
+      inputIds: ragged,
+      startPositions: [0, 3, 99, 100],
+      endPositions: [0, 64, 2, 101],
+    })
     const nll = ({ data, shape }: OutputArray, s: number, position: number) => {
       const scores = [...data.subarray(s * shape[1]!, s * shape[1]! + ragged[s]!.length)]
       return Math.log(scores.reduce((sum, v) => sum + Math.exp(v), 0)) - scores[position]!
     }
     const starts = (nll(startLogits!, 0, 0) + nll(startLogits!, 1, 3) + nll(startLogits!, 3, 100)) / 3
-    const ends = (nll(endLogits!, 0, 0) + nll(endLogits!, 1, 64) + nll(endLogits!, 2, 2) + nll(endLogits!, 3, 101)) / 4
+    const ends =
+      (nll(endLogits!, 0, 0) + nll(endLogits!, 1, 64) + nll(endLogits!, 2, 2) + nll(endLogits!, 3, 101)) / 4
     expect(loss).toBeCloseTo((starts + ends) / 2, 4)
   })
 

@@ -26,13 +26,8 @@ export {
   GPT2Model,
 } from './families/gpt2.js'
 export { T5ForConditionalGeneration, T5Model } from './families/t5.js'
-export {
-  GenerativeModel,
-  type FinishReason,
-  type GenerateInputs,
-  type GenerateOutput,
-  type StreamOptions,
-} from './generation/generative-model.js'
+export { GenerativeModel, type GenerateOutput, type StreamOptions } from './generation/generative-model.js'
+export type { FinishReason, GenerateInputs } from './generation/generation.js'
 export type { GenerateOptions } from './generation/options.js'
 export type { TextPiece } from './generation/text-pieces.js'
 export type { LossSum } from './heads/index.js'

@@ -1,4 +1,14 @@
-import { checkOptions, DisposedError, nn, OptionError, Tensor, tensor, type Parameter } from '@tiny/core'
+import {
+  checkOptions,
+  DisposedError,
+  hasRandomKey,
+  nn,
+  OptionError,
+  Tensor,
+  tensor,
+  type Parameter,
+} from '@tiny/core'
+import { withDropout } from './blocks/dropout.js'
 import type { Config } from './config/config.js'
 import type { Family } from './family.js'
 import type { HeadOutput, LossOptions, LossSum } from './heads/index.js'
@@ -92,6 +102,10 @@ export class PreTrainedModel extends nn.Module {
     const packed = mapBatch<Tensor | HostArray, Tensor>(batch, (array) =>
       array instanceof Tensor ? array : tensor(array.data, { dtype: array.dtype, shape: shapeOf(array) }),
     )
+    return withDropout(this.training && hasRandomKey(), () => this.#forward(packed))
+  }
+
+  #forward(packed: Batch<Tensor>): ForwardResult {
     const { backbone, head } = this.#network
     const result = runBackbone(backbone, packed)
     const named = (outputs: HeadOutput[]) =>

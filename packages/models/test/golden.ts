@@ -23,8 +23,13 @@ export function readGolden(path: string): Record<string, GoldenTensor> {
   const tensors: Record<string, GoldenTensor> = {}
   for (const [name, { dtype, shape, data_offsets: range } = {} as never] of Object.entries(header)) {
     if (name === '__metadata__') continue
-    const bytes = Uint8Array.from(file.subarray(8 + headerBytes + range[0], 8 + headerBytes + range[1])).buffer
-    tensors[name] = { shape, data: dtype === 'F32' ? new Float32Array(bytes) : Array.from(new BigInt64Array(bytes), Number) }
+    const bytes = Uint8Array.from(
+      file.subarray(8 + headerBytes + range[0], 8 + headerBytes + range[1]),
+    ).buffer
+    tensors[name] = {
+      shape,
+      data: dtype === 'F32' ? new Float32Array(bytes) : Array.from(new BigInt64Array(bytes), Number),
+    }
   }
   return tensors
 }
@@ -58,7 +63,8 @@ export function inputsOf(expected: Readonly<Record<string, GoldenTensor>>): Reco
   return inputs as Record<string, never>
 }
 
-export const camel = (name: string): string => name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase())
+export const camel = (name: string): string =>
+  name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase())
 
 /** Largest difference over the largest magnitude, at the elements that `counts` keeps. */
 export function difference(

@@ -64,8 +64,7 @@ int64_t tile_queries(const Attention<T>& call) {
 template <typename T>
 Spans cut_forward(const Attention<T>& call, int threads, Span* spans) {
   const int64_t share = (call.sequences * call.kv_heads + 2 * threads - 1) / (2 * threads);
-  const int64_t fitting = kQueryRows / (call.heads / call.kv_heads);
-  const int64_t together = std::clamp<int64_t>(std::min(fitting, share), 1, call.kv_heads);
+  const int64_t together = std::clamp<int64_t>(share, 1, heads_together(call));
   return cut(
       call, tile_queries(call), spans, [&](int64_t s) { return query_count(call, s); },
       [&](int64_t queries) { return queries == 1 ? together : 1; });

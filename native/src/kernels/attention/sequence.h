@@ -63,6 +63,15 @@ static inline void seen_keys(const Attention<T>& call, int64_t sequence, int64_t
   if (call.window_left >= 0 && oldest > 0) *begin = oldest < m ? oldest : m;
 }
 
+// Key heads that a single query may take together: as many rows as a tile has, and 256 KiB of packed keys.
+template <typename T>
+static inline int64_t heads_together(const Attention<T>& call) {
+  const int64_t rows = kQueryRows / (call.heads / call.kv_heads), packed = 1024 / call.head_dim;
+  int64_t heads = call.kv_heads < rows ? call.kv_heads : rows;
+  if (packed < heads) heads = packed;
+  return heads > 1 ? heads : 1;
+}
+
 // Dropout's words: those of key j of a row (token * heads + head) are word (j % 64) / 16 of counter
 // j / 64 * 16 + j % 16, so that vectors of 4, 8 and 16 lanes use whole counters.
 static inline uint64_t dropout_counter(int64_t row, int64_t j) {

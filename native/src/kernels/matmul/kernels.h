@@ -74,11 +74,16 @@ struct Tile {
   int64_t next_lines, next_gap;
 };
 
+inline constexpr int64_t kDirectRows = 4, kDirectPanels = 8;
+
 struct MatmulKernels {
   int64_t rows, columns;  // of a tile
   bool dot;               // has products of bfloat16 pairs
   void (*pack)(const PanelSource& source, PanelFormat format, void* panel) noexcept;
   void (*tile)(const Tile& tile) noexcept;
+  // The same for at most kDirectRows rows by up to kDirectPanels panels' columns of a float32 matrix as it is
+  // stored.
+  void (*direct)(const Tile& tile, const PanelSource& b) noexcept;
 };
 
 const MatmulKernels& matmul_kernels(Isa isa = tiny::isa());

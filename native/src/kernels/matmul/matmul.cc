@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/matmul/blas.h"
 #include "kernels/matmul/kernels.h"
 #include "kernels/matmul/packed.h"
 #include "kernels/matmul/reference.h"
@@ -33,6 +34,7 @@ class Multiplication {
     a_format_ = dot_ ? PanelFormat::Bf16Pairs : PanelFormat::F32;
     // A panel that is packed for this product only is float32 where it is multiplied as that.
     b_format_ = p_.packed != nullptr ? p_.packed->format() : a_format_;
+    direct_ = p_.m <= kDirectRows && p_.packed == nullptr && p_.b.dtype == DType::Float32 && !p_.bf16;
     char* at = static_cast<char*>(scratch);
     a_ = at;
     b_ = at += blocking_.a_bytes;
@@ -89,7 +91,7 @@ class Multiplication {
                        after < panels * split.tiles ? after % panels : -1, thread);
       }
     };
-    deal(pool_, blocking_.parallel, panels * split.tiles, blocking_.group, body);
+    deal(pool_, blocking_.parallel, panels * split.tiles, direct_ ? kDirectPanels : blocking_.group, body);
   }
 
   // Tiles [first, last) of a pass's rows over a range of k.
@@ -100,13 +102,6 @@ class Multiplication {
 
   // The part by panels [first, first + count); `following` is the panel that will probably come next, or -1.
   void multiply_group(const Part& part, int64_t first, int64_t count, int64_t following, int thread) {
-    char* own = b_ + blocking_.b_bytes * static_cast<size_t>(thread);
-    const int64_t panel = panel_bytes(b_format_, kernels_.columns, part.k);
-    for (int64_t i = 0; i < count && p_.packed == nullptr; ++i) {
-      PanelSource source = source_of(first + i, part);
-      source.round = p_.bf16;
-      kernels_.pack(source, b_format_, own + i * panel);
-    }
     Tile t{};
     t.product = &p_;
     t.k = part.k;
@@ -116,6 +111,21 @@ class Multiplication {
     t.partial_stride = partial_stride_;
     t.first = part.k0 == 0;
     t.last = part.k0 + part.k >= p_.k;
+    if (direct_) {
+      t.row = part.row;
+      t.height = part.rows.count;
+      t.a = a_;
+      t.column = first * kernels_.columns;
+      t.width = std::min(count * kernels_.columns, p_.n - t.column);
+      return kernels_.direct(t, source_of(first, part));
+    }
+    char* own = b_ + blocking_.b_bytes * static_cast<size_t>(thread);
+    const int64_t panel = panel_bytes(b_format_, kernels_.columns, part.k);
+    for (int64_t i = 0; i < count && p_.packed == nullptr; ++i) {
+      PanelSource source = source_of(first + i, part);
+      source.round = p_.bf16;
+      kernels_.pack(source, b_format_, own + i * panel);
+    }
     const int64_t steps = t.dot || b_format_ == PanelFormat::Bf16Pairs ? (part.k + 1) / 2 : part.k;
     for (int64_t tile = part.first; tile < part.last; ++tile) {
       t.row = part.row + part.rows.start(tile);
@@ -170,7 +180,7 @@ class Multiplication {
   const MatmulKernels& kernels_;
   ThreadPool& pool_;
   const Blocking blocking_;
-  bool dot_;
+  bool dot_, direct_;  // direct_: b is read as it is stored
   PanelFormat a_format_, b_format_;
   char *a_, *b_;
   float* partial_;
@@ -189,6 +199,7 @@ void multiply(const Product& product, void* scratch, ThreadPool& pool,
               const MatmulKernels& kernels) noexcept {
   if (product.m == 0 || product.n == 0) return;
   if (product.a.dtype == DType::Float64) return multiply_float64(product, pool);
+  if (blas::takes(product) && blas::multiply(product, pool, kernels)) return;
   Multiplication(product, scratch, pool, kernels).run();
 }
 

@@ -6,7 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "doctest/doctest.h"
+#include "kernels/matmul/blas.h"
 #include "kernels/matmul/reference.h"
 
 namespace tiny {
@@ -107,7 +109,7 @@ void check_against_reference(const Problem& problem, const std::string& what) {
   oracle.c = expected.data();
   if (p.pre != nullptr) oracle.pre = pre.data();
   multiply_reference<double>(oracle, 0, p.m);
-  const double bound = 8e-7 * (4 + std::sqrt(static_cast<double>(p.k)));
+  const double bound = 1.5e-6 * (4 + std::sqrt(static_cast<double>(p.k)));
   double worst = 0;
   for (size_t i = 0; i < expected.size(); ++i) {
     const double error = std::fabs(static_cast<double>(problem.c[i]) - expected[i]);
@@ -233,6 +235,49 @@ TEST_CASE("the residual may be the output itself, and the output may be bfloat16
     for (size_t i = 0; i < once.size(); ++i) rounded = rounded && halves[i] == float_as_bf16(once[i]);
     CHECK(rounded);
   }
+}
+
+TEST_CASE("a CBLAS computes large products with the same epilogues, when one is switched on") {
+  CHECK_THROWS_AS(blas::use("libthere-is-none.so"), Error);
+  const char* libraries[] = {"libopenblas.so.0", "libblas.so.3"};
+  for (const char* library : libraries) {
+    try {
+      blas::use(library);
+      break;
+    } catch (const Error&) {
+    }
+  }
+  if (!blas::active()) {
+    MESSAGE("no CBLAS found: install libopenblas0-pthread");
+    return;
+  }
+  ThreadPool pool(2);
+  for (int trial = 0; trial < 6; ++trial) {
+    Numbers numbers(19);
+    Problem problem(70, 257, 300, trial & 1, trial & 2, DType::Float32, DType::Float32, numbers);
+    if (trial >= 2) problem.add_epilogue(trial == 5 ? Activation::None : Activation::Gelu, numbers);
+    REQUIRE(blas::takes(problem.product));
+    if (trial == 5) {  // over the residual
+      problem.product.pre = nullptr;
+      problem.pre.clear();
+      const std::vector<float> before = problem.residual;
+      problem.product.c = problem.residual.data();
+      problem.product.c_stride = problem.product.residual_stride;
+      run(problem.product, pool, matmul_kernels());
+      problem.c = problem.residual;
+      problem.residual = before;
+      problem.product.residual = problem.residual.data();
+      for (int64_t i = problem.product.n; i < static_cast<int64_t>(problem.c.size());
+           i += problem.product.c_stride) {
+        problem.c[static_cast<size_t>(i)] = -777.0f;
+      }
+    } else {
+      run(problem.product, pool, matmul_kernels());
+    }
+    check_against_reference(problem, "CBLAS trial " + std::to_string(trial));
+  }
+  blas::off();
+  CHECK(!blas::active());
 }
 
 }  // namespace tiny

@@ -30,7 +30,7 @@ export function maskedLanguageModel(context: ObjectiveContext): Objective {
       if (!special.has(id)) places.push(place)
     })
     let chosen = places.filter(() => random.uniform() < mlmProbability)
-    if (false) chosen = [places[random.below(places.length)]!]
+    if (chosen.length === 0 && places.length > 0) chosen = [places[random.below(places.length)]!]
     for (const place of chosen) {
       labels[place] = inputIds[place]!
       const draw = random.uniform()

@@ -202,7 +202,9 @@ describe('Trainer', () => {
       train,
       eval: train.slice(0, 24),
     })
+    model.train() // evaluations drop nothing and leave the mode as it was
     expect((await plain.evaluate()).loss).toBeCloseTo(metrics!.loss, 3)
+    expect(model.training).toBe(true)
   })
 
   it('saves model, tokenizer and history', async () => {

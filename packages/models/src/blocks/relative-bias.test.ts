@@ -11,7 +11,9 @@ describe('distance buckets', () => {
     const bucket = at({ buckets: 32, maxDistance: 128, bidirectional: true })
     // transformers' _relative_position_bucket of these distances.
     expect([-128, -64, -16, -12, -11, -8, -7, -1, 0].map(bucket)).toEqual([15, 14, 10, 9, 8, 8, 7, 1, 0])
-    expect([1, 7, 8, 12, 16, 23, 32, 64, 127, 128].map(bucket)).toEqual([17, 23, 24, 25, 26, 27, 28, 30, 31, 31])
+    expect([1, 7, 8, 12, 16, 23, 32, 64, 127, 128].map(bucket)).toEqual([
+      17, 23, 24, 25, 26, 27, 28, 30, 31, 31,
+    ])
   })
 
   it("are T5's of a decoder, which sees what came before", () => {
@@ -21,7 +23,9 @@ describe('distance buckets', () => {
   })
 
   it('rise with the distance and use every bucket', () => {
-    const table = distanceBuckets({ buckets: 8, maxDistance: 40, bidirectional: false }).slice(0, 41).reverse()
+    const table = distanceBuckets({ buckets: 8, maxDistance: 40, bidirectional: false })
+      .slice(0, 41)
+      .reverse()
     expect(new Set(table)).toEqual(new Set([0, 1, 2, 3, 4, 5, 6, 7]))
     expect([...table].every((bucket, i) => i === 0 || bucket >= table[i - 1]!)).toBe(true)
   })

@@ -18,7 +18,11 @@ describe('spellings', () => {
   it('are taken alike, with those of attribute_map', async () => {
     const snake = await AutoConfig.fromConfig({ model_type: 'gpt2', n_embd: 64, n_head: 4 })
     const camel = await AutoConfig.fromConfig({ modelType: 'gpt2', hiddenSize: 64, numAttentionHeads: 4 })
-    const mapped = await AutoConfig.fromConfig({ model_type: 'gpt2', hidden_size: 64, num_attention_heads: 4 })
+    const mapped = await AutoConfig.fromConfig({
+      model_type: 'gpt2',
+      hidden_size: 64,
+      num_attention_heads: 4,
+    })
     for (const config of [snake, camel, mapped]) {
       expect(config).toMatchObject({ nEmbd: 64, hiddenSize: 64, nHead: 4 })
       expect(config.toJSON()).toEqual({ model_type: 'gpt2', n_embd: 64, n_head: 4 })
@@ -45,14 +49,26 @@ describe('a file', () => {
   it('comes back as it is', () => {
     const config = createConfig(bert.schema, file)
     expect(config.toJSON()).toEqual(file)
-    expect(config).toMatchObject({ dtype: 'float32', hiddenSize: 64, padTokenId: 0, numLabels: 3, classifierDropout: undefined })
+    expect(config).toMatchObject({
+      dtype: 'float32',
+      hiddenSize: 64,
+      padTokenId: 0,
+      numLabels: 3,
+      classifierDropout: undefined,
+    })
     expect(config.id2label).toEqual(['no', 'yes', 'maybe'])
   })
 
   it('takes other labels', () => {
     const config = createConfig(bert.schema, file)
-    expect(config.with({ numLabels: 2 }).toJSON()).toMatchObject({ my_note: 'kept', id2label: { 0: 'LABEL_0', 1: 'LABEL_1' } })
-    expect(config.with({ id2label: ['spam', 'ham'] })).toMatchObject({ numLabels: 2, label2id: { spam: 0, ham: 1 } })
+    expect(config.with({ numLabels: 2 }).toJSON()).toMatchObject({
+      my_note: 'kept',
+      id2label: { 0: 'LABEL_0', 1: 'LABEL_1' },
+    })
+    expect(config.with({ id2label: ['spam', 'ham'] })).toMatchObject({
+      numLabels: 2,
+      label2id: { spam: 0, ham: 1 },
+    })
     expect(config.with({}).toJSON()).toEqual(file)
     expect(() => config.with({ id2label: { 1: 'a', 2: 'b' } })).toThrow(/without a gap/)
     expect(() => config.with({ numLabels: 2, id2label: ['a', 'b', 'c'] })).toThrow(ConfigError)
@@ -71,11 +87,19 @@ describe('what is not understood', () => {
     ['pruned_heads', { 1: [0] }],
     ['position_embedding_type', 'relative_key'],
   ])('%s changes the maths and is refused by name', (key, value) => {
-    expect(() => createConfig(bert.schema, { [key]: value })).toThrow(expect.objectContaining({ code: 'CONFIG', key }))
+    expect(() => createConfig(bert.schema, { [key]: value })).toThrow(
+      expect.objectContaining({ code: 'CONFIG', key }),
+    )
   })
 
   it('is kept where it changes nothing or is switched off', () => {
-    const json = { sliding_window: null, is_decoder: false, task_specific_params: { x: 1 }, author: 'me', pruned_heads: {} }
+    const json = {
+      sliding_window: null,
+      is_decoder: false,
+      task_specific_params: { x: 1 },
+      author: 'me',
+      pruned_heads: {},
+    }
     expect(createConfig(gpt2.schema, json).toJSON()).toMatchObject(json)
   })
 
@@ -85,7 +109,9 @@ describe('what is not understood', () => {
     ['hidden_dropout_prob', 'a'],
     ['num_hidden_layers', 1.5],
   ])('%s: %s is named', (key, value) => {
-    expect(() => createConfig(bert.schema, { [key]: value })).toThrow(expect.objectContaining({ code: 'CONFIG', key }))
+    expect(() => createConfig(bert.schema, { [key]: value })).toThrow(
+      expect.objectContaining({ code: 'CONFIG', key }),
+    )
   })
 
   it('null takes the default', () => {
@@ -93,7 +119,9 @@ describe('what is not understood', () => {
   })
 
   it('combinations that cannot be are named', () => {
-    expect(() => createConfig(bert.schema, { hidden_size: 30, num_attention_heads: 4 })).toThrow(/multiple of num_attention_heads/)
+    expect(() => createConfig(bert.schema, { hidden_size: 30, num_attention_heads: 4 })).toThrow(
+      /multiple of num_attention_heads/,
+    )
     expect(() => createConfig(gpt2.schema, { n_embd: 30, n_head: 4 })).toThrow(/multiple of n_head/)
     expect(() => createConfig(t5.schema, { feed_forward_proj: 'swish-gelu' })).toThrow(/feed_forward_proj/)
   })
@@ -104,7 +132,11 @@ describe('what is not understood', () => {
     ['bart', 't5'],
     ['berd', 'bert'],
   ])('model_type %s: the nearest supported is %s', async (modelType, nearest) => {
-    await expect(AutoConfig.fromConfig({ model_type: modelType })).rejects.toMatchObject({ code: 'CONFIG', modelType, nearest })
+    await expect(AutoConfig.fromConfig({ model_type: modelType })).rejects.toMatchObject({
+      code: 'CONFIG',
+      modelType,
+      nearest,
+    })
   })
 
   it('no model_type at all is named', async () => {

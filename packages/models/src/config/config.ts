@@ -25,8 +25,8 @@ const commonKeys = {
       throw new ConfigError(`${name} must be a list of class names`, { key: name })
     },
   }),
-  bosTokenId: tokenIds(undefined),
-  eosTokenId: tokenIds(undefined),
+  bosTokenId: tokenIds(),
+  eosTokenId: tokenIds(),
   padTokenId: optional(integer(0)),
   decoderStartTokenId: optional(integer(0)),
   isEncoderDecoder: flag(false),
@@ -149,7 +149,8 @@ export function createConfig<K extends Keys>(schema: ConfigSchema<K>, given: Con
     const otherwise =
       name in (schema.defaults ?? {}) ? schema.defaults![name as keyof CommonValues] : key.fallback
     const found = json[snake] ?? json[olderSpellings[snake] ?? snake]
-    values[name] = found == null ? otherwise : key.read(found, snake)
+    if (found != null) values[name] = key.read(found, snake)
+    else values[name] = found === null && key.nullable === true ? undefined : otherwise
     if (key.alias !== undefined) values[key.alias] = values[name]
   }
   const neutral = new Set(schema.neutral)

@@ -5,6 +5,8 @@ export interface Key<T> {
   readonly fallback: T
   /** Throws ConfigError naming the key for a value that cannot be. */
   read(value: unknown, name: string): T
+  /** Whether `null` means none; elsewhere it means the fallback. */
+  readonly nullable?: boolean
   /** The name that transformers' `attribute_map` gives the same value, in camelCase. */
   readonly alias?: string
 }
@@ -36,18 +38,22 @@ export const oneOf = <const W extends string>(words: readonly W[], fallback: W):
   key<W>(fallback, undefined, `one of ${words.join(', ')}`, (value) => words.includes(value as W))
 
 /** A token id, several of them, or none. */
-export const tokenIds = (
-  fallback: number | readonly number[] | undefined,
-): Key<number | readonly number[] | undefined> =>
-  key(
-    fallback,
-    undefined,
-    'a token id or a list of them',
-    (value) => Number.isInteger(value) || (Array.isArray(value) && value.every(Number.isInteger)),
+export const tokenIds = (): Key<number | readonly number[] | undefined> =>
+  optional(
+    key<number | readonly number[]>(
+      0,
+      undefined,
+      'a token id or a list of them',
+      (value) => Number.isInteger(value) || (Array.isArray(value) && value.every(Number.isInteger)),
+    ),
   )
 
-/** Absent where it is `null`, as in transformers' files; null takes the fallback only where the fallback is undefined. */
-export const optional = <T>(inner: Key<T>): Key<T | undefined> => ({ ...inner, fallback: undefined })
+/** None where it is absent or `null`. */
+export const optional = <T>(inner: Key<T>): Key<T | undefined> => ({
+  ...inner,
+  fallback: undefined,
+  nullable: true,
+})
 
 function key<T>(
   fallback: T,

@@ -3,7 +3,7 @@ import type { CacheShape } from '../blocks/stack.js'
 import { KeyValueCache } from './cache.js'
 import type { Step, StepArguments } from './step.js'
 
-/** An encoder's keys and values that a decoder looks at. */
+/** An encoder's keys and values that a decoder looks at; freed when it is done. */
 export interface Cross {
   readonly keys: readonly Tensor[]
   readonly values: readonly Tensor[]
@@ -12,6 +12,8 @@ export interface Cross {
 
 export interface DecodeOptions {
   readonly step: Step
+  /** Told of every call into native code. */
+  readonly track: (call: Promise<unknown>) => void
   readonly cache: CacheShape
   readonly vocabSize: number
   /** Real tokens of each row to start from. */
@@ -106,6 +108,8 @@ export class Decoding implements AsyncIterable<Chosen[]> {
       current?.next.dispose()
       next?.next.dispose()
       this.#cache.dispose()
+      const { keys = [], values = [] } = this.#options.cross ?? {}
+      for (const kept of [...keys, ...values]) kept.dispose()
     }
   }
 
@@ -181,6 +185,7 @@ export class Decoding implements AsyncIterable<Chosen[]> {
     } as unknown as StepArguments
     const { results, done } = step.enqueue(args as never, { signal: this.#signal })
     done.catch(() => {}) // looked at when its turn comes, or not at all
+    this.#options.track(done)
     return { rows, next: results.next as unknown as Tensor, ids: () => results.ids.data as Int32Array, done }
   }
 }

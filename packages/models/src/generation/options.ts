@@ -1,6 +1,6 @@
 import { nearestName, OptionError, UnsupportedError } from '@tiny/core'
 import { toCamel } from '../config/keys.js'
-import type { Config } from '../config/config.js'
+import type { ModelConfig } from '../config/config.js'
 import type { Tokenizer } from '../tokenizer/index.js'
 
 /** What `generate` takes; transformers' names in camelCase. */
@@ -120,7 +120,8 @@ const withoutEffect = new Set([
 export function readSettings(
   options: GenerateOptions,
   file: Readonly<Record<string, unknown>>,
-  config: Config,
+  config: ModelConfig,
+  vocabSize: number,
 ): Settings {
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined || own.includes(name)) continue
@@ -141,6 +142,12 @@ export function readSettings(
     options[name] ?? (fromFile[name] as GenerateOptions[K])
   const eos =
     options.eosTokenId ?? (fromFile['eosTokenId'] as number | number[] | undefined) ?? config.eosTokenId
+  const outside = idsOf(options.eosTokenId).find((id) => id >= vocabSize)
+  if (outside !== undefined) {
+    throw new OptionError(`eosTokenId ${outside} is outside the vocabulary of ${vocabSize}`, {
+      option: 'eosTokenId',
+    })
+  }
   const stop = pick('stopStrings') ?? []
   const settings: Settings = {
     // maxNewTokens of the file counts less than maxLength of the call.
@@ -151,7 +158,8 @@ export function readSettings(
     ),
     maxLength: count('maxLength', pick('maxLength'), 1),
     minNewTokens: count('minNewTokens', pick('minNewTokens'), 0) ?? 0,
-    eosTokenIds: idsOf(eos),
+    // A family's usual end may lie outside a small vocabulary: then it never comes.
+    eosTokenIds: idsOf(eos).filter((id) => id < vocabSize),
     decoderStartTokenId: pick('decoderStartTokenId') ?? config.decoderStartTokenId,
     stopStrings: typeof stop === 'string' ? [stop] : stop,
     tokenizer: options.tokenizer,

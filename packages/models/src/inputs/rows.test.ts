@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { holdsIntegers, toFloats, toIntegerColumn, toIntegerRows } from './rows.js'
 
-const rows = (value: Parameters<typeof toIntegerRows>[0]) => toIntegerRows(value, 'inputIds').rows.map((row) => [...row])
+const rows = (value: Parameters<typeof toIntegerRows>[0]) =>
+  toIntegerRows(value, 'inputIds').rows.map((row) => [...row])
 
 describe('rows', () => {
   it('are read alike in every form', () => {
@@ -9,7 +10,12 @@ describe('rows', () => {
       [1, 2],
       [3, 4],
     ]
-    expect(rows([[1, 2], [3, 4]])).toEqual(expected)
+    expect(
+      rows([
+        [1, 2],
+        [3, 4],
+      ]),
+    ).toEqual(expected)
     expect(rows([Int32Array.of(1, 2), BigInt64Array.of(3n, 4n)])).toEqual(expected)
     expect(rows({ shape: [2, 2], data: BigInt64Array.of(1n, 2n, 3n, 4n) })).toEqual(expected)
     expect(rows({ shape: [2, 2], data: [1, 2, 3, 4] })).toEqual(expected)
@@ -29,7 +35,15 @@ describe('rows', () => {
   })
 
   it.each([
-    ['a number that is not whole', [[1, 2], [3, 1.5]], 'DTYPE', { row: 1, column: 1 }],
+    [
+      'a number that is not whole',
+      [
+        [1, 2],
+        [3, 1.5],
+      ],
+      'DTYPE',
+      { row: 1, column: 1 },
+    ],
     ['a number beyond 32 bits', [[2 ** 31]], 'DTYPE', { row: 0, column: 0 }],
     ['a big number beyond 32 bits', [BigInt64Array.of(1n << 40n)], 'DTYPE', { row: 0 }],
     ['not a number', [[Number.NaN]], 'DTYPE', { row: 0 }],
@@ -40,16 +54,28 @@ describe('rows', () => {
     ['a string', 'abc', 'OPTION', {}],
     ['null', null, 'OPTION', {}],
   ])('%s is refused', (_, value, code, facts) => {
-    expect(() => toIntegerRows(value as never, 'inputIds')).toThrow(expect.objectContaining({ code, input: 'inputIds', ...facts }))
+    expect(() => toIntegerRows(value as never, 'inputIds')).toThrow(
+      expect.objectContaining({ code, input: 'inputIds', ...facts }),
+    )
   })
 })
 
 describe('labels', () => {
   it('are one for each row, or several', () => {
     expect([...toIntegerColumn(BigInt64Array.of(1n, 0n), 'labels')]).toEqual([1, 0])
-    expect(toFloats([[1, 0], [0, 1]], 'labels')).toEqual({ shape: [2, 2], data: Float32Array.of(1, 0, 0, 1) })
+    expect(
+      toFloats(
+        [
+          [1, 0],
+          [0, 1],
+        ],
+        'labels',
+      ),
+    ).toEqual({ shape: [2, 2], data: Float32Array.of(1, 0, 0, 1) })
     expect(toFloats([0.5, 1], 'labels')).toEqual({ shape: [2], data: Float32Array.of(0.5, 1) })
-    expect(() => toFloats([[1, 0], [0]], 'labels')).toThrow(expect.objectContaining({ code: 'SHAPE', row: 1 }))
+    expect(() => toFloats([[1, 0], [0]], 'labels')).toThrow(
+      expect.objectContaining({ code: 'SHAPE', row: 1 }),
+    )
   })
 
   it('are classes where they are whole numbers', () => {

@@ -13,16 +13,27 @@ export class AutoTokenizer {
    *
    * @throws CheckpointError where the folder or its tokenizer.json is missing or cannot be read.
    */
-  static async fromPretrained(folder: string, options: Readonly<Record<string, never>> = {}): Promise<Tokenizer> {
+  static async fromPretrained(
+    folder: string,
+    options: Readonly<Record<string, never>> = {},
+  ): Promise<Tokenizer> {
     const [option] = Object.keys(options)
     if (option !== undefined) {
-      throw new OptionError(`AutoTokenizer.fromPretrained has no option ${option}: it reads a local folder`, { option })
-    }
-    const isFolder = await stat(folder).then((found) => found.isDirectory(), () => false)
-    if (!isFolder) {
-      throw new CheckpointError(`${folder} is not a folder; a tokenizer is read from a folder with tokenizer.json`, {
-        path: folder,
+      throw new OptionError(`AutoTokenizer.fromPretrained has no option ${option}: it reads a local folder`, {
+        option,
       })
+    }
+    const isFolder = await stat(folder).then(
+      (found) => found.isDirectory(),
+      () => false,
+    )
+    if (!isFolder) {
+      throw new CheckpointError(
+        `${folder} is not a folder; a tokenizer is read from a folder with tokenizer.json`,
+        {
+          path: folder,
+        },
+      )
     }
     const path = join(folder, 'tokenizer.json')
     const json = await readText(path)
@@ -38,12 +49,19 @@ export class AutoTokenizer {
       readObject(join(folder, 'config.json')),
     ])
     const modelType = model?.['model_type']
-    return Tokenizer.fromJson(json, withSpecialTokens(config, map), typeof modelType === 'string' ? modelType : undefined)
+    return Tokenizer.fromJson(
+      json,
+      withSpecialTokens(config, map),
+      typeof modelType === 'string' ? modelType : undefined,
+    )
   }
 }
 
 /** Older folders keep the special tokens in special_tokens_map.json only; where both have one, the config's counts. */
-function withSpecialTokens(config: TokenizerConfigJson = {}, map: TokenizerConfigJson = {}): TokenizerConfigJson {
+function withSpecialTokens(
+  config: TokenizerConfigJson = {},
+  map: TokenizerConfigJson = {},
+): TokenizerConfigJson {
   const merged = { ...config }
   for (const key of [...specialTokenRoles, 'additional_special_tokens']) {
     if (!(key in merged) && key in map) merged[key] = map[key]
@@ -60,7 +78,8 @@ async function readObject(path: string): Promise<TokenizerConfigJson | undefined
   } catch (error) {
     throw new CheckpointError(`${path} is not JSON: ${(error as Error).message}`, { path, cause: error })
   }
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as TokenizerConfigJson
+  if (typeof value === 'object' && value !== null && !Array.isArray(value))
+    return value as TokenizerConfigJson
   throw new CheckpointError(`${path} must hold an object`, { path })
 }
 

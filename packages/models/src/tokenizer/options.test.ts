@@ -44,14 +44,20 @@ describe('options that do not fit', () => {
     await expect(tokenizer.encode('x', { text_pair: 'y' } as never)).rejects.toThrow(/spelled textPair/)
     await expect(tokenizer.encode('x', { stride: 2 } as never)).rejects.toThrow(/encodeBatch has it/)
     await expect(tokenizer.encode(7 as never)).rejects.toThrow(/takes a string as text, not 7/)
-    await expect(tokenizer.decode([1], { skip_special_tokens: true } as never)).rejects.toThrow(/skipSpecialTokens/)
-    await expect(AutoTokenizer.fromPretrained(folder, { use_fast: true } as never)).rejects.toThrow(/use_fast/)
+    await expect(tokenizer.decode([1], { skip_special_tokens: true } as never)).rejects.toThrow(
+      /skipSpecialTokens/,
+    )
+    await expect(AutoTokenizer.fromPretrained(folder, { use_fast: true } as never)).rejects.toThrow(
+      /use_fast/,
+    )
   })
 })
 
 describe('files that do not fit', () => {
   it('are named', async () => {
-    await expect(AutoTokenizer.fromPretrained(join(directory, 'nowhere'))).rejects.toThrow(/nowhere is not a folder/)
+    await expect(AutoTokenizer.fromPretrained(join(directory, 'nowhere'))).rejects.toThrow(
+      /nowhere is not a folder/,
+    )
     await expect(AutoTokenizer.fromPretrained(directory)).rejects.toThrow(/has no tokenizer.json/)
     await writeFile(join(directory, 'tokenizer.json'), '{"model": {"type": "WordPiece"')
     await expect(AutoTokenizer.fromPretrained(directory)).rejects.toThrow(/is not JSON/)

@@ -29,7 +29,9 @@ describe.each(families)('%s', (family) => {
       expect(await tokenizer.decode(ids, { skipSpecialTokens: true })).toBe(decoded)
     }
     const rows = expected.single.map(({ ids }) => ids)
-    expect(await tokenizer.decodeBatch(rows, { skipSpecialTokens: true })).toEqual(expected.single.map((s) => s.decoded))
+    expect(await tokenizer.decodeBatch(rows, { skipSpecialTokens: true })).toEqual(
+      expected.single.map((s) => s.decoded),
+    )
   })
 
   it('encodes a batch with UTF-16 offsets', async () => {
@@ -49,7 +51,12 @@ describe.each(families)('%s', (family) => {
     expect(batch.inputIds).toEqual([ids])
     if (batch.tokenTypeIds !== undefined) expect(batch.tokenTypeIds).toEqual([typeIds])
     const { max_length: maxLength, stride, chunks } = expected.stride
-    const rows = await tokenizer.encodeBatch([a], { textPairs: [b], truncation: 'only_second', maxLength, stride })
+    const rows = await tokenizer.encodeBatch([a], {
+      textPairs: [b],
+      truncation: 'only_second',
+      maxLength,
+      stride,
+    })
     expect(rows.inputIds).toEqual(chunks)
     expect(rows.overflowToSampleMapping).toEqual(chunks.map(() => 0))
   })
@@ -81,7 +88,10 @@ describe('special tokens', () => {
   const json = readFileSync(`${golden}bpe-roberta/tokenizer.json`, 'utf8')
 
   it('come from the config, as strings or objects', () => {
-    const tokenizer = Tokenizer.fromJson(json, { eos_token: { content: '</s>', lstrip: false }, pad_token: '<pad>' })
+    const tokenizer = Tokenizer.fromJson(json, {
+      eos_token: { content: '</s>', lstrip: false },
+      pad_token: '<pad>',
+    })
     expect([tokenizer.eosTokenId, tokenizer.padTokenId, tokenizer.maskTokenId]).toEqual([2, 1, undefined])
   })
 
@@ -121,7 +131,9 @@ describe('decoding', () => {
     const plain = Tokenizer.fromJson(json)
     const ids = await plain.encode('the , x . y')
     expect(await plain.decode(ids, { skipSpecialTokens: true })).toBe('the , x . y')
-    expect(await plain.decode(ids, { skipSpecialTokens: true, cleanUpTokenizationSpaces: true })).toBe('the, x. y')
+    expect(await plain.decode(ids, { skipSpecialTokens: true, cleanUpTokenizationSpaces: true })).toBe(
+      'the, x. y',
+    )
     const cleaning = Tokenizer.fromJson(json, { clean_up_tokenization_spaces: true })
     expect(await cleaning.decode(ids)).toBe('the, x. y</s>')
   })
@@ -134,8 +146,11 @@ describe('decoding', () => {
     await expect(tokenizer.decode(ids, { cleanUpTokenizationSpaces: true })).rejects.toThrow(/BPE/)
   })
 
-  it.each(['🙂👍🏽 naïve\r\n\t x', '', '  ', '👩‍👩‍👧‍👦 ﷽ \u0000 \ufeff', 'ÅÅ Ω don’t'])('gives %j back from bytes', async (text) => {
-    const tokenizer = await load('bpe-roberta')
-    expect(await tokenizer.decode(await tokenizer.encode(text, { addSpecialTokens: false }))).toBe(text)
-  })
+  it.each(['🙂👍🏽 naïve\r\n\t x', '', '  ', '👩‍👩‍👧‍👦 ﷽ \u0000 \ufeff', 'ÅÅ Ω don’t'])(
+    'gives %j back from bytes',
+    async (text) => {
+      const tokenizer = await load('bpe-roberta')
+      expect(await tokenizer.decode(await tokenizer.encode(text, { addSpecialTokens: false }))).toBe(text)
+    },
+  )
 })

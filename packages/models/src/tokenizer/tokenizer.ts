@@ -54,7 +54,14 @@ export interface DecodeOptions {
 }
 
 const encodeOptions = ['textPair', 'addSpecialTokens', 'truncation', 'maxLength']
-const encodeBatchOptions = ['textPairs', 'addSpecialTokens', 'truncation', 'maxLength', 'stride', 'returnOffsets']
+const encodeBatchOptions = [
+  'textPairs',
+  'addSpecialTokens',
+  'truncation',
+  'maxLength',
+  'stride',
+  'returnOffsets',
+]
 const decodeOptions = ['skipSpecialTokens', 'cleanUpTokenizationSpaces']
 const ragged = 'rows keep their own length; models take ragged rows, so nothing is padded'
 const elsewhere: Readonly<Record<string, string>> = {
@@ -97,7 +104,11 @@ export class Tokenizer {
    * @param modelType `model_type` of config.json, which tells the special tokens where `config` names no class.
    * @throws CheckpointError where the contents do not make a tokenizer.
    */
-  static fromJson(json: string | TokenizerJson, config: TokenizerConfigJson = {}, modelType?: string): Tokenizer {
+  static fromJson(
+    json: string | TokenizerJson,
+    config: TokenizerConfigJson = {},
+    modelType?: string,
+  ): Tokenizer {
     const given = typeof json === 'string' ? parse(json) : json
     if (typeof given?.model !== 'object' || given.model === null) {
       throw new CheckpointError('tokenizer.json has no model', { key: 'model' })
@@ -111,7 +122,9 @@ export class Tokenizer {
       const binding = Binding.fromString(asIs ? json : JSON.stringify(tokenizer))
       return new Tokenizer(binding, config, read, tokenizer.model.type ?? '')
     } catch (error) {
-      throw new CheckpointError(`tokenizer.json cannot be read: ${(error as Error).message}`, { cause: error })
+      throw new CheckpointError(`tokenizer.json cannot be read: ${(error as Error).message}`, {
+        cause: error,
+      })
     }
   }
 
@@ -130,21 +143,49 @@ export class Tokenizer {
     return this.#raw
   }
 
-  get bosToken(): string | undefined { return this.#config.specialTokens.bos_token }
-  get eosToken(): string | undefined { return this.#config.specialTokens.eos_token }
-  get unkToken(): string | undefined { return this.#config.specialTokens.unk_token }
-  get sepToken(): string | undefined { return this.#config.specialTokens.sep_token }
-  get padToken(): string | undefined { return this.#config.specialTokens.pad_token }
-  get clsToken(): string | undefined { return this.#config.specialTokens.cls_token }
-  get maskToken(): string | undefined { return this.#config.specialTokens.mask_token }
+  get bosToken(): string | undefined {
+    return this.#config.specialTokens.bos_token
+  }
+  get eosToken(): string | undefined {
+    return this.#config.specialTokens.eos_token
+  }
+  get unkToken(): string | undefined {
+    return this.#config.specialTokens.unk_token
+  }
+  get sepToken(): string | undefined {
+    return this.#config.specialTokens.sep_token
+  }
+  get padToken(): string | undefined {
+    return this.#config.specialTokens.pad_token
+  }
+  get clsToken(): string | undefined {
+    return this.#config.specialTokens.cls_token
+  }
+  get maskToken(): string | undefined {
+    return this.#config.specialTokens.mask_token
+  }
 
-  get bosTokenId(): number | undefined { return this.#idOf('bos_token') }
-  get eosTokenId(): number | undefined { return this.#idOf('eos_token') }
-  get unkTokenId(): number | undefined { return this.#idOf('unk_token') }
-  get sepTokenId(): number | undefined { return this.#idOf('sep_token') }
-  get padTokenId(): number | undefined { return this.#idOf('pad_token') }
-  get clsTokenId(): number | undefined { return this.#idOf('cls_token') }
-  get maskTokenId(): number | undefined { return this.#idOf('mask_token') }
+  get bosTokenId(): number | undefined {
+    return this.#idOf('bos_token')
+  }
+  get eosTokenId(): number | undefined {
+    return this.#idOf('eos_token')
+  }
+  get unkTokenId(): number | undefined {
+    return this.#idOf('unk_token')
+  }
+  get sepTokenId(): number | undefined {
+    return this.#idOf('sep_token')
+  }
+  get padTokenId(): number | undefined {
+    return this.#idOf('pad_token')
+  }
+  get clsTokenId(): number | undefined {
+    return this.#idOf('cls_token')
+  }
+  get maskTokenId(): number | undefined {
+    return this.#idOf('mask_token')
+  }
 
   /** Ids of all special tokens, those without a role included, each once. */
   get specialTokenIds(): number[] {
@@ -215,7 +256,8 @@ export class Tokenizer {
       const chunk = chunks[index]
       if (chunk === undefined) return undefined
       const [start, end] = chunk
-      if (textPairs === undefined) return this.#binding.encodeBatch(texts.slice(start, end), { addSpecialTokens })
+      if (textPairs === undefined)
+        return this.#binding.encodeBatch(texts.slice(start, end), { addSpecialTokens })
       // The binding's encodeBatch takes no pairs; single calls spread over the threads of libuv.
       const pair = (text: string, i: number): Promise<Encoding> =>
         this.#binding.encode(text, textPairs[start + i], { addSpecialTokens })
@@ -251,7 +293,8 @@ export class Tokenizer {
   async savePretrained(directory: string): Promise<void> {
     await mkdir(directory, { recursive: true })
     const { specialTokens, additionalSpecialTokens, tokenizerClass, tokenTypeIds } = this.#config
-    const additional = additionalSpecialTokens.length > 0 ? { additional_special_tokens: additionalSpecialTokens } : {}
+    const additional =
+      additionalSpecialTokens.length > 0 ? { additional_special_tokens: additionalSpecialTokens } : {}
     // Versions of transformers differ in which inputs they take for granted, so they are always written.
     const config = {
       tokenizer_class: tokenizerClass,
@@ -279,7 +322,10 @@ export class Tokenizer {
     if (truncation === false || (truncation === undefined && maxLength === undefined)) {
       const unused = maxLength !== undefined ? 'maxLength' : stride !== undefined ? 'stride' : undefined
       if (unused === undefined) return undefined
-      throw new OptionError(`${call} got ${unused} without truncation; add truncation: true`, { call, option: unused })
+      throw new OptionError(`${call} got ${unused} without truncation; add truncation: true`, {
+        call,
+        option: unused,
+      })
     }
     const strategy = truncation === true || truncation === undefined ? 'longest_first' : truncation
     if (!['longest_first', 'only_first', 'only_second'].includes(strategy)) {
@@ -289,11 +335,17 @@ export class Tokenizer {
       )
     }
     if (strategy === 'only_second' && !hasPair) {
-      throw new OptionError(`${call} got truncation 'only_second' without a second text`, { call, option: 'truncation' })
+      throw new OptionError(`${call} got truncation 'only_second' without a second text`, {
+        call,
+        option: 'truncation',
+      })
     }
     const most = maxLength ?? this.#config.modelMaxLength
     if (most === undefined) {
-      throw new OptionError(`${call} needs maxLength: this tokenizer names no longest row`, { call, option: 'maxLength' })
+      throw new OptionError(`${call} needs maxLength: this tokenizer names no longest row`, {
+        call,
+        option: 'maxLength',
+      })
     }
     return { strategy, maxLength: most, side: this.#config.truncationSide, stride }
   }
@@ -303,10 +355,13 @@ export class Tokenizer {
     const bpe = this.#model === 'BPE'
     if (options.cleanUpTokenizationSpaces === true && bpe) {
       // transformers ignores it for BPE, whose spaces belong to the text.
-      throw new OptionError(`${call}: cleanUpTokenizationSpaces would remove spaces that belong to the text of a BPE`, {
-        call,
-        option: 'cleanUpTokenizationSpaces',
-      })
+      throw new OptionError(
+        `${call}: cleanUpTokenizationSpaces would remove spaces that belong to the text of a BPE`,
+        {
+          call,
+          option: 'cleanUpTokenizationSpaces',
+        },
+      )
     }
     const wanted = options.cleanUpTokenizationSpaces ?? (this.#config.cleanUpTokenizationSpaces && !bpe)
     return wanted ? cleanUpTokenization : (text) => text
@@ -333,7 +388,8 @@ function append(
   push(batch.tokenTypeIds, () => encoding.getTypeIds())
   push(batch.sequenceIds, () => sequenceIds)
   push(batch.offsets, () => offsetsOf(encoding, sequenceIds, text, textPair))
-  if (batch.overflowToSampleMapping !== undefined) for (const _ of rows) batch.overflowToSampleMapping.push(sample)
+  if (batch.overflowToSampleMapping !== undefined)
+    for (const _ of rows) batch.overflowToSampleMapping.push(sample)
 }
 
 function sequenceIdsOf(encoding: Encoding): SequenceId[] {
@@ -347,13 +403,22 @@ function offsetsOf(
   textPair: string | undefined,
 ): Offset[] {
   const codePoints = encoding.getOffsets()
-  const offsets = toUtf16(text, codePoints.map((offset, i) => (sequenceIds[i] === 1 ? [0, 0] : offset)))
+  const offsets = toUtf16(
+    text,
+    codePoints.map((offset, i) => (sequenceIds[i] === 1 ? [0, 0] : offset)),
+  )
   if (textPair === undefined) return offsets
-  const ofPair = toUtf16(textPair, codePoints.map((offset, i) => (sequenceIds[i] === 1 ? offset : [0, 0])))
+  const ofPair = toUtf16(
+    textPair,
+    codePoints.map((offset, i) => (sequenceIds[i] === 1 ? offset : [0, 0])),
+  )
   return offsets.map((offset, i) => (sequenceIds[i] === 1 ? ofPair[i]! : offset))
 }
 
-function chunksOf(texts: readonly string[], textPairs: readonly string[] | undefined): [start: number, end: number][] {
+function chunksOf(
+  texts: readonly string[],
+  textPairs: readonly string[] | undefined,
+): [start: number, end: number][] {
   const chunks: [number, number][] = []
   let start = 0
   let characters = 0
@@ -375,8 +440,16 @@ function idsOf(call: string, ids: ArrayLike<number>): number[] {
 
 // As clean_up_tokenization of transformers, in its order.
 const cleanUps: readonly (readonly [string, string])[] = [
-  [' .', '.'], [' ?', '?'], [' !', '!'], [' ,', ','], [" ' ", "'"],
-  [" n't", "n't"], [" 'm", "'m"], [" 's", "'s"], [" 've", "'ve"], [" 're", "'re"],
+  [' .', '.'],
+  [' ?', '?'],
+  [' !', '!'],
+  [' ,', ','],
+  [" ' ", "'"],
+  [" n't", "n't"],
+  [" 'm", "'m"],
+  [" 's", "'s"],
+  [" 've", "'ve"],
+  [" 're", "'re"],
 ]
 
 function cleanUpTokenization(text: string): string {
@@ -395,7 +468,11 @@ function stringify(value: object): string {
   return `${JSON.stringify(value, undefined, 2)}\n`
 }
 
-async function replaceFile(directory: string, name: string, write: (path: string) => Promise<void>): Promise<void> {
+async function replaceFile(
+  directory: string,
+  name: string,
+  write: (path: string) => Promise<void>,
+): Promise<void> {
   const temporary = join(directory, `.${name}.${process.pid}.tmp`)
   try {
     await write(temporary)

@@ -64,7 +64,11 @@ describe('any row', () => {
     return seed % n
   }
   const row = (first: number, second: number): SequenceId[] => [
-    null, ...Array<SequenceId>(first).fill(0), null, ...Array<SequenceId>(second).fill(1), null,
+    null,
+    ...Array<SequenceId>(first).fill(0),
+    null,
+    ...Array<SequenceId>(second).fill(1),
+    null,
   ]
 
   it('fits, keeps its special tokens and, with a stride, loses nothing', () => {
@@ -72,7 +76,10 @@ describe('any row', () => {
       const ids = row(random(30), random(30))
       const stride = random(2) === 0 ? undefined : random(4)
       const truncation: Truncation = {
-        strategy: 'longest_first', maxLength: 13 + random(60), side: random(2) === 0 ? 'left' : 'right', stride,
+        strategy: 'longest_first',
+        maxLength: 13 + random(60),
+        side: random(2) === 0 ? 'left' : 'right',
+        stride,
       }
       const rows = truncate(ids, truncation)
       const kept = new Set<number>()
@@ -88,6 +95,8 @@ describe('any row', () => {
 
   it('that cannot be made to fit by the text named says so', () => {
     const truncation: Truncation = { strategy: 'only_first', maxLength: 10, side: 'right' }
-    expect(() => truncate(row(2, 20), truncation)).toThrow(/the first text has 2 tokens and 15 would have to go/)
+    expect(() => truncate(row(2, 20), truncation)).toThrow(
+      /the first text has 2 tokens and 15 would have to go/,
+    )
   })
 })
