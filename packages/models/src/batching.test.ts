@@ -238,6 +238,15 @@ describe('heads of whole rows', () => {
     expect([...logits!.data.subarray(4, 6)]).toEqual([...alone.logits!.data])
   })
 
+  it('take the last token that is no padding, masked or not', async () => {
+    await using model = await AutoModelForSequenceClassification.fromConfig(
+      { ...gpt2, pad_token_id: 0 },
+      { seed: 5 },
+    )
+    const { logits } = await model.run({ inputIds: [[5, 6, 7, 0, 0]] })
+    expect([...logits!.data]).toEqual([...(await model.run({ inputIds: [[5, 6, 7]] })).logits!.data])
+  })
+
   it('find spans in rows of their own length', async () => {
     await using model = await AutoModelForQuestionAnswering.fromConfig(bert, { seed: 6 })
     const { loss, startLogits, endLogits } = await model.run({

@@ -136,6 +136,8 @@ export class PreTrainedModel extends nn.Module {
       tokens,
       classes: languageModel ? tokens.vocabSize : config.numLabels,
       problemType: config.problemType,
+      lastIsNot:
+        task === 'SequenceClassification' && family.kind === 'decoder' ? config.padTokenId : undefined,
       ...(family.kind !== 'seq2seq'
         ? {}
         : {

@@ -1,8 +1,14 @@
-import { cacheAppend, compile, input, variable, type Tensor, type Variable } from '@tiny/core'
+import { cacheAppend, compile, input, variable, type Input, type Tensor, type Variable } from '@tiny/core'
 import type { CacheShape } from '../blocks/stack.js'
 
 /** Tokens in a block of the cache; the kernels' tile of keys. */
 const blockTokens = 64
+
+/** Keys and values of every layer. */
+interface Layers<T> {
+  readonly keys: readonly T[]
+  readonly values: readonly T[]
+}
 
 /** Blocks of a sequence, in the order of its tokens. */
 interface Sequence {
@@ -25,8 +31,8 @@ export interface CacheStep {
 export class KeyValueCache {
   readonly #shape: CacheShape
   readonly #sequences: Sequence[]
-  #keys: Variable[] = []
-  #values: Variable[] = []
+  #pool: Layers<Variable> = { keys: [], values: [] }
+  #arguments: Layers<Input> = { keys: [], values: [] }
   #blocks = 0
   #free: number[] = []
 
@@ -37,13 +43,9 @@ export class KeyValueCache {
     this.#add(tokens.reduce((sum, count) => sum + blocksFor(count), 0))
   }
 
-  /** The variables of a layer, as arguments of a compiled call: the number of blocks is a symbol. */
-  arguments(): { keys: Tensor[]; values: Tensor[] } {
-    const whole = (variables: Variable[]) =>
-      variables.map(
-        (one) => input('float32', ['cacheBlocks', blockTokens, one.shape[2]!], one) as unknown as Tensor,
-      )
-    return { keys: whole(this.#keys), values: whole(this.#values) }
+  /** The variables of every layer, as arguments of a compiled call: the number of blocks is a symbol. */
+  get arguments(): Layers<Input> {
+    return this.#arguments
   }
 
   /** Blocks that the pool must have for sequences to grow by these counts, beyond those that it has. */
@@ -90,16 +92,18 @@ export class KeyValueCache {
    * cache may be under way.
    */
   async grow(blocks: number): Promise<void> {
-    const old = [...this.#keys, ...this.#values]
+    const old = this.#pool
     const slots = Int32Array.from({ length: this.#blocks * blockTokens }, (_, i) => i)
     this.#add(Math.max(blocks, this.#blocks))
-    const now = [...this.#keys, ...this.#values]
-    for (const [i, from] of old.entries()) await copyInto(now[i]!, from, slots)
-    for (const one of old) one.dispose()
+    for (const [layer, keys] of old.keys.entries()) {
+      await copyInto(this.#pool.keys[layer]!, keys, slots)
+      await copyInto(this.#pool.values[layer]!, old.values[layer]!, slots)
+    }
+    dispose(old)
   }
 
   dispose(): void {
-    for (const one of [...this.#keys, ...this.#values]) one.dispose()
+    dispose(this.#pool)
   }
 
   /** A pool with this many blocks more; its contents are zeros. */
@@ -111,10 +115,15 @@ export class KeyValueCache {
       Array.from({ length: layers }, (_, layer) =>
         variable(`${name}.${layer}`, null, { shape: [this.#blocks, blockTokens, width] }),
       )
-    this.#keys = make('keys', keyWidth)
-    this.#values = make('values', valueWidth)
+    this.#pool = { keys: make('keys', keyWidth), values: make('values', valueWidth) }
+    const whole = (one: Variable) => input('float32', ['cacheBlocks', blockTokens, one.shape[2]!], one)
+    this.#arguments = { keys: this.#pool.keys.map(whole), values: this.#pool.values.map(whole) }
     for (let block = this.#blocks - 1; block >= before; block--) this.#free.push(block)
   }
+}
+
+function dispose({ keys, values }: Layers<Variable>): void {
+  for (const one of [...keys, ...values]) one.dispose()
 }
 
 const blocksFor = (tokens: number): number => Math.ceil(tokens / blockTokens)

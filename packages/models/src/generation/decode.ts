@@ -58,11 +58,20 @@ export class Decoding implements AsyncIterable<Chosen[]> {
   readonly #stop = new AbortController()
   readonly #signal: AbortSignal
   readonly #allowance: Float32Array | undefined
+  /** What every step is given of the encoder. */
+  readonly #cross: object | undefined
 
   constructor(options: DecodeOptions) {
     this.#options = options
     const { prompts, limits, signal, minNewTokens, eosTokenIds, vocabSize } = options
     this.#live = new Set(prompts.keys())
+    const { cross } = options
+    const rows = (x: Tensor) => input('float32', ['encoderTokens', x.shape[1]!], x)
+    this.#cross = cross && {
+      keys: cross.keys.map(rows),
+      values: cross.values.map(rows),
+      offsets: input('int32', ['sequences + 1'], cross.offsets),
+    }
     this.#lengths = prompts.map(({ length }) => length)
     this.#cache = new KeyValueCache(
       options.cache,
@@ -155,7 +164,7 @@ export class Decoding implements AsyncIterable<Chosen[]> {
     positions: Int32Array
     made: number
   }): UnderWay {
-    const { step, cross, minNewTokens } = this.#options
+    const { step, minNewTokens } = this.#options
     const { rows, counts, source, picks, positions, made } = tokens
     const offsets = Int32Array.from([0, ...running(counts)])
     const { slots, blockTable, lengths } = this.#cache.extend(counts)
@@ -172,16 +181,12 @@ export class Decoding implements AsyncIterable<Chosen[]> {
       ),
       allowance: allowance && input('float32', [allowance.length], allowance),
       cache: {
-        ...this.#cache.arguments(),
+        ...this.#cache.arguments,
         slots: input('int32', ['tokens'], slots),
         blockTable: input('int32', ['sequences', 'blocks'], blockTable),
         lengths: input('int32', ['sequences'], lengths),
       },
-      cross: cross && {
-        keys: cross.keys.map((keys) => input('float32', ['encoderTokens', keys.shape[1]!], keys)),
-        values: cross.values.map((values) => input('float32', ['encoderTokens', values.shape[1]!], values)),
-        offsets: input('int32', ['sequences + 1'], cross.offsets),
-      },
+      cross: this.#cross,
     } as unknown as StepArguments
     const { results, done } = step.enqueue(args as never, { signal: this.#signal })
     done.catch(() => {}) // looked at when its turn comes, or not at all

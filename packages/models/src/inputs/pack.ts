@@ -40,6 +40,8 @@ export interface PackSpec {
   /** Labels to choose from: classes, or the vocabulary. */
   readonly classes: number
   readonly problemType?: ProblemType | undefined
+  /** Padding that stands in rows without a mask: decoders classify a row by the last token that is none. */
+  readonly lastIsNot?: number | undefined
   readonly decoder?: {
     readonly tokens: TokenSpec
     readonly startTokenId: number | undefined
@@ -85,9 +87,19 @@ export function packInputs(
     spec.decoder === undefined
       ? packStack(inputs, spec)
       : packPair(inputs, spec, options.forTraining === true)
-  const { offsets } = packed.batch
-  const lastRows = (offsets.data as Int32Array).subarray(1).map((end) => end - 1)
-  return { ...packed, batch: { ...packed.batch, lastRows: int32(lastRows, 'sequences') } }
+  return { ...packed, batch: { ...packed.batch, lastRows: lastRowsOf(packed.batch, spec.lastIsNot) } }
+}
+
+/** The last row of each sequence; with a padding id, the last that has another (its first where none has). */
+function lastRowsOf({ inputIds, offsets }: Batch<HostArray>, padding: number | undefined): HostArray {
+  const ends = offsets.data as Int32Array
+  const rows = Array.from(ends.subarray(1), (end, s) => {
+    if (padding === undefined) return end - 1
+    let row = end - 1
+    while (row > ends[s]! && inputIds.data[row] === padding) row--
+    return row
+  })
+  return int32(rows, 'sequences')
 }
 
 const rowsOf = (value: RowsInput | undefined, name: string): IntegerRows | undefined =>
