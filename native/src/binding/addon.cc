@@ -55,6 +55,9 @@ Napi::Object load(Napi::Env env, Napi::Object exports) {
   define<set_threads>(exports, "setThreads");
   define<cpu>(exports, "cpu");
   define<peaks>(exports, "peaks");
+  define<blas_use>(exports, "blasUse");
+  define<blas_off>(exports, "blasOff");
+  define<blas_active>(exports, "blasActive");
   define<op_names>(exports, "ops");
   define<switch_profiling>(exports, "setProfiling");
   define<op_times>(exports, "profile");

@@ -5,6 +5,7 @@
 #include "binding/conversion.h"
 #include "binding/errors.h"
 #include "graph/execute.h"
+#include "kernels/matmul/blas.h"
 #include "kernels/peak/peak.h"
 #include "ops/registry.h"
 #include "runtime/cpu.h"
@@ -97,6 +98,22 @@ Napi::Value peaks(Environment& environment, const Napi::CallbackInfo&) {
         found->read = measure_read(pool);
       },
       std::make_unique<PeaksSettlement>(found), nullptr);
+}
+
+Napi::Value blas_use(Environment& environment, const Napi::CallbackInfo& info) {
+  blas::use(text_from(info[0], "the BLAS library"));
+  return environment.env().Undefined();
+}
+
+Napi::Value blas_off(Environment& environment, const Napi::CallbackInfo&) {
+  blas::off();
+  return environment.env().Undefined();
+}
+
+Napi::Value blas_active(Environment& environment, const Napi::CallbackInfo&) {
+  const std::optional<std::string> path = blas::active();
+  if (!path) return environment.env().Null();
+  return Napi::String::New(environment.env(), *path);
 }
 
 Napi::Value op_names(Environment& environment, const Napi::CallbackInfo&) {

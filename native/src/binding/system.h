@@ -17,6 +17,11 @@ Napi::Value cpu(Environment& environment, const Napi::CallbackInfo& info);
 // peaks(): a promise of { fma, bf16, read }, operations and bytes per second of the whole pool
 Napi::Value peaks(Environment& environment, const Napi::CallbackInfo& info);
 
+// blasUse(path), blasOff(), blasActive()
+Napi::Value blas_use(Environment& environment, const Napi::CallbackInfo& info);
+Napi::Value blas_off(Environment& environment, const Napi::CallbackInfo& info);
+Napi::Value blas_active(Environment& environment, const Napi::CallbackInfo& info);
+
 // ops(), setProfiling(on), profile()
 Napi::Value op_names(Environment& environment, const Napi::CallbackInfo& info);
 Napi::Value switch_profiling(Environment& environment, const Napi::CallbackInfo& info);

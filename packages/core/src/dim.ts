@@ -40,7 +40,7 @@ export class Dim {
   get value(): number {
     if (!this.symbolic) return this.constant
     throw new ShapeError(
-      `the size '${this}' is symbolic inside compile(): its value is not known while the function is traced; use dim(i) in shapes, or pass the number as an argument`,
+      `the size '${this.toString()}' is symbolic inside compile(): its value is not known while the function is traced; use dim(i) in shapes, or pass the number as an argument`,
       { size: this.toString() },
     )
   }
@@ -61,7 +61,9 @@ export class Dim {
     const factor = Dim.of(other)
     if (!factor.symbolic) return this.#times(factor.constant)
     if (!this.symbolic) return factor.#times(this.constant)
-    throw new ShapeError(`the product of the symbolic sizes ${this} and ${factor} has no affine form`)
+    throw new ShapeError(
+      `the product of the symbolic sizes ${this.toString()} and ${factor.toString()} has no affine form`,
+    )
   }
 
   #times(factor: number): Dim {
@@ -111,7 +113,7 @@ export class Dim {
   [Symbol.toPrimitive](hint: string): string {
     if (hint === 'string') return this.toString()
     throw new ShapeError(
-      `the size '${this}' was compared or calculated with: use add, sub and mul, or .value where it is a number`,
+      `the size '${this.toString()}' was compared or calculated with: use add, sub and mul, or .value where it is a number`,
       { size: this.toString() },
     )
   }

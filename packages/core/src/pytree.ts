@@ -26,7 +26,7 @@ function describe(value: unknown, path: string, leaves: Leaf[]): string {
     leaves.push({ path, argument: value })
     return value.dtype + formatShape(value.dims)
   }
-  if (value instanceof Dim) return `<${value}>`
+  if (value instanceof Dim) return `<${value.toString()}>`
   if (Array.isArray(value))
     return `[${value.map((inner, i) => describe(inner, `${path}[${i}]`, leaves)).join()}]`
   if (isPlainObject(value)) {

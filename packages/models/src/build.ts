@@ -6,7 +6,6 @@ import {
   OptionError,
   UnsupportedError,
   type Checkpoint,
-  type Dtype,
   type Parameter,
 } from '@tiny/core'
 import {
@@ -194,7 +193,7 @@ function requireTask(family: Family, task: Task): void {
   })
 }
 
-function requireDtype(dtype: Dtype | string | undefined): void {
+function requireDtype(dtype: string | undefined): void {
   if (dtype === undefined || dtype === 'float32' || dtype === 'bfloat16' || dtype === 'float16') return
   if (dtype === 'int8' || dtype === 'int4')
     throw new UnsupportedError(`dtype '${dtype}' is not there yet`, { option: 'dtype' })

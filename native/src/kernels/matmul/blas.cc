@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <atomic>
 #include <climits>
+#include <map>
+#include <mutex>
 
 #include "base/error.h"
 
@@ -27,8 +29,18 @@ struct Library {
   SetThreads set_threads;  // null where the library has no such function
 };
 
-// Set from JavaScript's threads, read by the engine's; libraries are never freed.
+// Set from JavaScript's threads, read by the engine's.
 std::atomic<const Library*> in_use{nullptr};
+
+// Every library that was ever used, by path; never freed.
+struct Libraries {
+  std::mutex mutex;
+  std::map<std::string, Library> by_path;
+};
+Libraries& libraries() {
+  static auto* all = new Libraries();
+  return *all;
+}
 
 #if defined(_WIN32)
 void* open_library(const std::string& path, std::string& reason) {
@@ -54,6 +66,7 @@ constexpr int64_t kLeastRows = 8, kLeastWork = int64_t{1} << 22;
 }  // namespace
 
 void use(const std::string& path) {
+  std::lock_guard lock(libraries().mutex);
   std::string reason;
   void* handle = open_library(path, reason);
   if (handle == nullptr) {
@@ -67,7 +80,7 @@ void use(const std::string& path) {
   for (const char* name : {"openblas_set_num_threads", "MKL_Set_Num_Threads", "bli_thread_set_num_threads"}) {
     if (set_threads == nullptr) set_threads = reinterpret_cast<SetThreads>(symbol_of(handle, name));
   }
-  in_use.store(new Library{path, sgemm, set_threads});
+  in_use.store(&libraries().by_path.try_emplace(path, Library{path, sgemm, set_threads}).first->second);
 }
 
 void off() { in_use.store(nullptr); }

@@ -76,7 +76,7 @@ describe('while a training step is in flight', () => {
       const { results, done } = large.enqueue({ x: ones() })
       const { data } = results[which]
       // Node refuses to transfer some, by an error or by a copy.
-      let copy: Float32Array | undefined
+      let copy: typeof data | undefined
       try {
         copy = structuredClone(data, { transfer: [data.buffer as ArrayBuffer] })
       } catch {

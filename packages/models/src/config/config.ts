@@ -119,7 +119,7 @@ export class ModelConfig {
     if (Object.keys(labels).length > 0) {
       for (const name of labelKeys) delete json[name]
       const { id2label, label2id } = readLabels(labels['id2label'], labels['label2id'], labels['num_labels'])
-      Object.assign(json, { id2label: { ...id2label }, label2id })
+      Object.assign(json, { id2label: Object.fromEntries(id2label.entries()), label2id })
     }
     return createConfig(this.#schema, json) as this
   }
@@ -136,7 +136,7 @@ export function createConfig<K extends Keys>(schema: ConfigSchema<K>, given: Con
   const json = inFileSpelling(given, keys)
   const { modelType } = schema
   if (json['model_type'] !== undefined && json['model_type'] !== modelType) {
-    throw new ConfigError(`model_type is '${String(json['model_type'])}', not '${modelType}'`, {
+    throw new ConfigError(`model_type is ${JSON.stringify(json['model_type'])}, not '${modelType}'`, {
       key: 'model_type',
     })
   }

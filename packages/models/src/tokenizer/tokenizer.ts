@@ -4,7 +4,7 @@ import { CheckpointError, OptionError } from '@tiny/core'
 import { Tokenizer as Binding, type Encoding } from 'tokenizers'
 import { toUtf16, type Offset } from './offsets.js'
 import { rejectUnknownOptions, requireCount, requireString, requireStrings } from './options.js'
-import { specialTokenRoles, type SpecialTokenRole } from './special-tokens.js'
+import type { SpecialTokenRole } from './special-tokens.js'
 import {
   addTokensOfConfig,
   readTokenizerConfig,
