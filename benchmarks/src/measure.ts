@@ -5,7 +5,7 @@ import { Bench } from 'tinybench'
 export interface Case {
   name: string
   /** Allocates; what it returns is timed. `dispose` frees again. */
-  prepare(): Promise<Prepared>
+  prepare: () => Promise<Prepared>
   /** Units of work a run does: tokens. */
   tokens?: number
   /** Floating-point operations that no implementation can avoid, for the share of the roofline. */

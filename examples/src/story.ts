@@ -4,7 +4,7 @@ import type { LogEntry } from '@tiny/finetune'
 export interface StoryIo {
   /** Aborts when the user presses Ctrl-C; to be handed to everything that takes a signal. */
   readonly signal: AbortSignal
-  /** Begins a section. The first one is begun by whoever tells the story, under the story's title. */
+  /** Begins a section; a story says nothing before its first one. */
   section(heading: string): void
   /** A paragraph of plain language; the terminal breaks its lines. */
   say(text: string): void
@@ -49,6 +49,19 @@ export interface Attention {
   readonly keys?: readonly string[]
 }
 
+/** What was told, in order: what the report is made of. */
+export interface Section {
+  readonly heading: string
+  readonly blocks: readonly Block[]
+}
+
+export type Block =
+  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'table'; readonly table: Table }
+  | { readonly kind: 'chart'; readonly chart: Chart }
+  | { readonly kind: 'attention'; readonly attention: Attention }
+  | { readonly kind: 'quote'; readonly caption: string; readonly text: string }
+
 /** What must be true at the end; a claim that does not hold makes the whole run fail. */
 export interface Claim {
   readonly text: string
@@ -58,6 +71,12 @@ export interface Claim {
 export interface StoryResult {
   readonly title: string
   readonly claims: readonly Claim[]
+}
+
+/** A story with everything that was said in it. */
+export interface ToldStory extends StoryResult {
+  readonly sections: readonly Section[]
+  readonly seconds: number
 }
 
 /** @throws the signal's reason when aborted. */

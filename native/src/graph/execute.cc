@@ -55,6 +55,7 @@ class Execution final : public Run {
   }
 
   void run() {
+    stop_if_cancelled();
     check_variables();
     prepare();
     reserve();
@@ -70,6 +71,11 @@ class Execution final : public Run {
 
  private:
   static Error failure(ErrorCode code, const std::string& what) { return Error(code, "evaluate", what); }
+
+  void stop_if_cancelled() const {
+    if (cancellation_ == nullptr || !cancellation_->cancelled()) return;
+    throw Error(ErrorCode::Aborted, "evaluate", "the evaluation was cancelled");
+  }
 
   void check_variables() const {
     for (const auto& variable : plan_.read) {
@@ -242,9 +248,7 @@ class Execution final : public Run {
 
   void step(size_t index) {
     const PlannedStep& step = plan_.steps[index];
-    if (!step.update && cancellation_ != nullptr && cancellation_->cancelled()) {
-      throw Error(ErrorCode::Aborted, "evaluate", "the evaluation was cancelled");
-    }
+    if (!step.update) stop_if_cancelled();
     if (!step.node) {
       copy_dense(views_[step.inputs[0]], views_[step.outputs[0]].data);
       return;

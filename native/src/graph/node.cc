@@ -106,6 +106,16 @@ bool Node::disposed() const {
   return disposed_;
 }
 
+void Node::set_failure(std::exception_ptr why) const {
+  std::lock_guard lock(results_mutex());
+  failure_ = std::move(why);
+}
+
+std::exception_ptr Node::failure() const {
+  std::lock_guard lock(results_mutex());
+  return failure_;
+}
+
 std::vector<Value> make_node(std::unique_ptr<const Primitive> primitive, std::vector<Value> inputs,
                              std::vector<Type> outputs) {
   auto node = std::make_shared<const Node>(std::move(primitive), std::move(inputs), std::move(outputs));

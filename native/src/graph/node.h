@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <span>
@@ -167,9 +168,15 @@ struct Node {
   void dispose(uint32_t output) const;
   bool disposed() const;
 
+  // Why an update never ran: its evaluation failed and the variable kept its contents. Whatever still needs
+  // the version that it was to write fails for the same reason. Null for every other node.
+  void set_failure(std::exception_ptr why) const;
+  std::exception_ptr failure() const;
+
  private:
   mutable std::vector<std::shared_ptr<Buffer>> results_;
   mutable bool disposed_ = false;
+  mutable std::exception_ptr failure_;
 };
 
 // Makes a node and returns its outputs.

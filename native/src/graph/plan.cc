@@ -39,6 +39,9 @@ class Compiler {
   // Whether a value is there before the plan runs.
   static bool is_leaf(const Value& value) {
     const Node& node = *value.node;
+    if (is_update(node) && !node.result(value.index)) {
+      if (const std::exception_ptr why = node.failure()) std::rethrow_exception(why);
+    }
     return is_constant(node) || placeholder_argument(node) >= 0 || variable_read(node) != nullptr ||
            node.result(value.index) != nullptr || has_run(node, value.index);
   }
@@ -168,7 +171,8 @@ class Compiler {
     const int64_t from = built.row_stride.value(), to = stored.row_stride.value();
     const auto moved = [&](int64_t elements) { return elements / from * to + elements % from; };
     Dim offset(moved(window.offset.constant()));
-    for (const auto& [symbol, factor] : window.offset.terms()) offset = offset + Dim::of(symbol) * moved(factor);
+    for (const auto& [symbol, factor] : window.offset.terms())
+      offset = offset + Dim::of(symbol) * moved(factor);
     window.offset = offset;
     if (window.type.row_stride == built.row_stride) window.type.row_stride = stored.row_stride;
   }

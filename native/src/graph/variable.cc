@@ -1,5 +1,6 @@
 #include "graph/variable.h"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -84,7 +85,7 @@ uint64_t Variable::committed() const {
 void Variable::commit(uint64_t version) {
   Value dropped;  // destroyed after the lock: it may be the last hold on a whole graph
   std::lock_guard lock(mutex_);
-  committed_ = version;
+  committed_ = std::max(committed_, version);
   if (pending_ && version == newest_) dropped = std::exchange(pending_, Value{});
 }
 

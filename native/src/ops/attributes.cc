@@ -11,7 +11,8 @@ Error wrong_kind(std::string_view name, const char* kind) {
 }
 
 int64_t to_integer(std::string_view name, double number) {
-  if (std::floor(number) != number || std::fabs(number) > 9007199254740991.0) throw wrong_kind(name, "an integer");
+  if (std::floor(number) != number || std::fabs(number) > 9007199254740991.0)
+    throw wrong_kind(name, "an integer");
   return static_cast<int64_t>(number);
 }
 

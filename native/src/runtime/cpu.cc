@@ -155,19 +155,6 @@ std::vector<Isa> available() {
   return best_first;
 }
 
-Isa decide() {
-  const std::vector<Isa> best_first = available();
-  const char* cap = std::getenv("TINY_ISA");
-  if (cap == nullptr || *cap == '\0') return best_first.front();
-  std::string names;
-  for (Isa candidate : best_first) {
-    if (name_of(candidate) == cap) return candidate;
-    names += (names.empty() ? "" : ", ") + std::string(name_of(candidate));
-  }
-  throw Error(ErrorCode::Option, "",
-              "TINY_ISA=" + std::string(cap) + " is not among what this machine runs: " + names);
-}
-
 CacheSizes read_cache_sizes() {
   CacheSizes sizes;
 #if defined(__linux__) && defined(_SC_LEVEL1_DCACHE_SIZE)
@@ -223,8 +210,23 @@ std::optional<Isa> isa_from(std::string_view name) {
   return std::nullopt;
 }
 
+Isa isa_capped(std::string_view cap) {
+  const std::vector<Isa> best_first = available();
+  if (cap.empty()) return best_first.front();
+  std::string names;
+  for (Isa candidate : best_first) {
+    if (name_of(candidate) == cap) return candidate;
+    names += (names.empty() ? "" : ", ") + std::string(name_of(candidate));
+  }
+  throw Error(ErrorCode::Option, "",
+              "TINY_ISA=" + std::string(cap) + " is not among what this machine runs: " + names);
+}
+
 Isa isa() {
-  static const Isa chosen = decide();
+  static const Isa chosen = [] {
+    const char* cap = std::getenv("TINY_ISA");
+    return isa_capped(cap == nullptr ? "" : cap);
+  }();
   return chosen;
 }
 

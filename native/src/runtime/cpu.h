@@ -18,6 +18,9 @@ std::optional<Isa> isa_from(std::string_view name);
 // one that this machine lacks throws OptionError.
 Isa isa();
 
+// What isa() is under a value of TINY_ISA; empty caps nothing.
+Isa isa_capped(std::string_view cap);
+
 // Whether kernels of `candidate` may run: at or below isa().
 bool usable(Isa candidate);
 

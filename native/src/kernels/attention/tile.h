@@ -13,7 +13,6 @@ namespace tiny {
 namespace {
 
 constexpr int64_t kRowBlock = 4 * kBlockRows;  // query rows whose scores are in the works at once
-constexpr int64_t kMaxQueries = kQueryRows;    // of a tile
 
 TINY_INLINE int64_t padded(int64_t count) { return (count + kLanes - 1) / kLanes * kLanes; }
 TINY_INLINE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -142,7 +141,7 @@ TINY_INLINE void key_products(const Attention<float>& call, const float* q, cons
 
 // What is added to scores by distance: a bias, and -inf for unseen pairs of Cover::General.
 struct Addends {
-  float* diagonal;  // [kMaxQueries + kKeyTile + kLanes]: of distance offset + x - (queries - 1)
+  float* diagonal;  // [kQueryRows + kKeyTile + kLanes]: of distance offset + x - (queries - 1)
   float* row;       // [kKeyTile]
 };
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "doctest/doctest.h"
+#include <doctest/doctest.h>
 #include "kernels/matmul/blas.h"
 #include "kernels/matmul/reference.h"
 

@@ -23,8 +23,8 @@ enum class PeakKind { Fma, Bf16 };
 // Operations per second of the whole pool over about `seconds`; 0 for bfloat16 where the ISA lacks it.
 double measure_peak(ThreadPool& pool, PeakKind kind, double seconds = 0.02, Isa isa = tiny::isa());
 
-// Bytes per second that the whole pool reads from memory: a sum over `bytes`, the better of two passes. Throws
-// OutOfMemoryError.
+// Bytes per second that the whole pool reads from memory: a sum over `bytes`, the better of two passes.
+// Throws OutOfMemoryError.
 double measure_read(ThreadPool& pool, size_t bytes = size_t{256} << 20);
 
 }  // namespace tiny

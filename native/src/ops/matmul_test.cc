@@ -1,0 +1,203 @@
+#include "ops/matmul.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "graph/evaluate.h"
+#include "graph/gradient.h"
+#include "graph/variable.h"
+#include "ops/accumulate.h"
+#include "ops/cast.h"
+#include "ops/linear_cross_entropy.h"
+#include "ops/op_cases.h"
+#include "ops/packed_weight.h"
+#include "ops/reduce.h"
+#include "ops/shape.h"
+
+namespace tiny {
+
+namespace {
+
+using Numbers = std::vector<double>;
+
+Draw make(DType dtype = DType::Float32) { return Draw(dtype, Draw::Purpose::Comparison, 3, 1); }
+
+Numbers evaluated(const Value& value) {
+  ThreadPool pool(2);
+  evaluate({&value, 1}, pool);
+  return numbers_of(value);
+}
+
+template <typename Make>
+Error error_of(const Make& make) {
+  try {
+    evaluated(make());
+  } catch (const Error& error) {
+    return error;
+  }
+  FAIL("no error was thrown");
+  return Error(ErrorCode::Internal, "", "");
+}
+
+bool mentions(const Error& error, const std::string& text) {
+  return std::string(error.what()).find(text) != std::string::npos;
+}
+
+Value apply_matmul(std::vector<Value> inputs,
+                   std::initializer_list<std::pair<const char*, Attributes::Item>> items) {
+  return apply("matmul", inputs, op_attributes(items))[0];
+}
+
+std::shared_ptr<Variable> variable_of(const Value& tensor, bool frozen) {
+  auto variable = Variable::create(tensor.type(), tensor.node->result(0), "weight");
+  variable->set_frozen(frozen);
+  return variable;
+}
+
+const PackedMatrix* packed(Variable& variable, bool transposed) {
+  View view;
+  view.dtype = variable.type().dtype;
+  return packed_weight(&variable, view, transposed, false);
+}
+
+double largest_difference(const Numbers& a, const Numbers& b) {
+  REQUIRE(a.size() == b.size());
+  double largest = 0;
+  for (size_t i = 0; i < a.size(); ++i) largest = std::fmax(largest, std::fabs(a[i] - b[i]));
+  return largest;
+}
+
+TEST_CASE("a frozen weight is packed at first use and gives the same bits as a plain one") {
+  Draw draw = make();
+  const Value x = draw.normals({9, 70}), w = draw.normals({45, 70});
+  auto frozen = variable_of(w, true), trained = variable_of(w, false);
+  MatmulOptions options;
+  options.transpose_b = true;
+  const Numbers expected = evaluated(matmul(x, w, options));
+  CHECK(evaluated(matmul(x, trained->read(), options)) == expected);
+  CHECK(packed(*trained, true) == nullptr);
+  CHECK(evaluated(matmul(x, frozen->read(), options)) == expected);
+  CHECK(packed(*frozen, true) != nullptr);
+  CHECK(evaluated(matmul(x, frozen->read(), options)) == expected);
+  frozen->set_frozen(false);
+  CHECK(packed(*frozen, true) == nullptr);
+}
+
+TEST_CASE("the gradient of an input reads a frozen weight without packing it a second time") {
+  Draw draw = make();
+  const Value x = draw.normals({9, 70}), w = draw.normals({45, 70});
+  auto frozen = variable_of(w, true);
+  MatmulOptions options;
+  options.transpose_b = true;
+  const auto gradient = [&](const Value& weight) {
+    const Value loss = sum(matmul(x, weight, options), Axis::All);
+    return gradients(loss, full({}, 1), {&x, 1}, accumulate_gradients)[0];
+  };
+  CHECK(evaluated(gradient(frozen->read())) == evaluated(gradient(w)));
+  CHECK(packed(*frozen, false) == nullptr);
+}
+
+TEST_CASE("weights in half widths are multiplied as they are, or everything in bfloat16") {
+  Draw draw = make();
+  const Value x = draw.normals({9, 301}), w = draw.normals({45, 301}), bias = draw.normals({45});
+  for (const DType dtype : {DType::BFloat16, DType::Float16}) {
+    const Value half = cast(w, dtype);
+    const Numbers expected =
+        evaluated(apply_matmul({x, cast(half, DType::Float32), bias}, {{"transposeB", true}}));
+    auto frozen = variable_of(w, true);
+    CHECK(evaluated(apply_matmul({x, half, bias}, {{"transposeB", true}})) == expected);
+    const Numbers half_bias = evaluated(apply_matmul({x, half, cast(bias, dtype)}, {{"transposeB", true}}));
+    CHECK(largest_difference(half_bias, expected) < 0.02);
+    CHECK(half_bias != expected);
+  }
+  const auto rounded = [](const Value& v) { return cast(cast(v, DType::BFloat16), DType::Float32); };
+  const Numbers expected = evaluated(apply_matmul({rounded(x), rounded(w)}, {{"transposeB", true}}));
+  const Numbers products =
+      evaluated(apply_matmul({x, w}, {{"transposeB", true}, {"precision", std::string("bfloat16")}}));
+  CHECK(largest_difference(products, expected) < 5e-5);
+  CHECK(largest_difference(products, evaluated(apply_matmul({x, w}, {{"transposeB", true}}))) > 1e-3);
+
+  const Value emitted =
+      apply_matmul({cast(x, DType::BFloat16), cast(w, DType::BFloat16)}, {{"transposeB", true}});
+  CHECK(emitted.dtype() == DType::BFloat16);
+  CHECK(largest_difference(evaluated(emitted), expected) < 0.2);
+}
+
+TEST_CASE("what does not fit is refused by name") {
+  Draw draw = make();
+  const Value x = draw.normals({2, 3}), w = draw.normals({4, 5}),
+              doubles = make(DType::Float64).normals({3, 2});
+  const Error shapes = error_of([&] { return apply_matmul({x, w}, {}); });
+  CHECK(shapes.code() == ErrorCode::Shape);
+  CHECK(mentions(shapes, "[2, 3]"));
+  CHECK(mentions(shapes, "[4, 5]"));
+  const Value fitting = draw.normals({3, 4});
+  CHECK(mentions(error_of([&] {
+                   return apply_matmul({x, fitting, draw.normals({5})}, {});
+                 }),
+                 "bias must be [4]"));
+  CHECK(mentions(error_of([&] {
+                   return apply_matmul({x, fitting, {}, draw.normals({4, 2})}, {});
+                 }),
+                 "residual must be [2, 4]"));
+  CHECK(error_of([&] { return apply_matmul({x, doubles}, {}); }).code() == ErrorCode::DType);
+  CHECK(error_of([&] {
+          return apply_matmul({x, draw.integers({3, 2}, 0, 9)}, {});
+        }).code() == ErrorCode::DType);
+  CHECK(mentions(error_of([&] {
+                   return apply_matmul({x, fitting}, {{"activation", std::string("swish")}});
+                 }),
+                 "swish"));
+  CHECK(mentions(error_of([&] { return apply_matmul({x, fitting}, {{"tranposeB", true}}); }), "tranposeB"));
+  CHECK(mentions(error_of([&] {
+                   return apply_matmul({x, fitting}, {{"precision", std::string("int8")}});
+                 }),
+                 "int8"));
+}
+
+TEST_CASE("a label out of range is named with its position") {
+  Draw draw = make();
+  const Value hidden = draw.normals({4, 3}), weight = draw.normals({5, 3});
+  for (const int32_t wrong : {5, -1}) {
+    const Value labels = draw.integers({4}, {1, -100, wrong, 0});
+    const Error error = error_of([&] { return linear_cross_entropy(hidden, weight, {}, labels)[0]; });
+    CHECK(error.code() == ErrorCode::Index);
+    CHECK(mentions(error, "label " + std::to_string(wrong) + " at position 2"));
+  }
+}
+
+TEST_CASE("the loss of a language model holds the logits of one tile of tokens at a time") {
+  Draw draw = make();
+  // Four tiles of 512 tokens; all logits would be 2000 * 2000 * 4 = 16 MB.
+  const int64_t tokens = 2000, vocabulary = 2000, width = 8;
+  const Value hidden = draw.normals({tokens, width}), weight = draw.normals({vocabulary, width});
+  std::vector<int32_t> labels;
+  for (int32_t i = 0; i < tokens; ++i) labels.push_back(i % 3 == 0 ? -100 : i * 7 % 2000);
+  const auto outputs = linear_cross_entropy(hidden, weight, {}, draw.integers({tokens}, labels));
+  const Value wrt[] = {hidden, weight};
+  const auto flowing = gradients(outputs[0], full({}, 1), wrt, accumulate_gradients);
+  reset_memory_peak();
+  const int64_t before = memory_stats().live;
+  ThreadPool pool(2);
+  const Value roots[] = {outputs[0], outputs[1], flowing[0], flowing[1]};
+  evaluate(roots, pool);
+  CHECK(memory_stats().peak - before < 8 << 20);
+  CHECK(numbers_of(outputs[1]) == Numbers{1333});
+
+  // The same from all logits.
+  const Value inputs[] = {apply_matmul({hidden, weight}, {{"transposeB", true}}),
+                          draw.integers({tokens}, labels)};
+  const auto composed = apply("crossEntropy", inputs, {});
+  const auto expected = gradients(composed[0], full({}, 1), wrt, accumulate_gradients);
+  CHECK(numbers_of(outputs[0])[0] == doctest::Approx(evaluated(composed[0])[0]).epsilon(1e-5));
+  CHECK(largest_difference(numbers_of(flowing[0]), evaluated(expected[0])) < 1e-5);
+  CHECK(largest_difference(numbers_of(flowing[1]), evaluated(expected[1])) < 1e-4);
+}
+
+}  // namespace
+
+}  // namespace tiny
