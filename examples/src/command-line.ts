@@ -54,6 +54,7 @@ function parse(args: readonly string[]) {
       allowPositionals: true,
     })
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error))
+    // What follows the first sentence is about spelling positional arguments.
+    throw new UsageError(error instanceof Error ? error.message.split('. ')[0] : String(error))
   }
 }

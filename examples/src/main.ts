@@ -2,6 +2,7 @@ import { access, constants, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { cpu, threads } from '@tiny/core'
 import { readArguments, usage, UsageError, type Arguments, type StoryName } from './command-line.js'
+import { minutes } from './numbers.js'
 import { writeReport } from './report.js'
 import type { Story, ToldStory } from './story.js'
 import { Terminal } from './terminal.js'
@@ -29,8 +30,7 @@ async function tellAll({ stories: names, report }: Arguments, terminal: Terminal
       seconds: (performance.now() - begun) / 1000,
     })
   }
-  const seconds = (performance.now() - started) / 1000
-  const took = `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`
+  const took = minutes((performance.now() - started) / 1000)
   await writeReport(report, told, `Trained and measured on ${machine}, in ${took}.`)
 
   const claims = told.flatMap((story) => story.claims)

@@ -25,7 +25,7 @@ export function shuffled<T>(items: readonly T[], random: () => number): T[] {
 /**
  * Splits whole groups: every item of a group lands on the same side, so that nothing on one side has a sibling on the other.
  * Takes shuffled groups until at least `heldOutCount` items are held out.
- * @throws RangeError when there are not more than `heldOutCount` items.
+ * @throws RangeError when there are not more than `heldOutCount` items, or not so many in groups small enough.
  */
 export function splitByGroup<T>(
   items: readonly T[],
@@ -49,6 +49,9 @@ export function splitByGroup<T>(
     // A group larger than what is still missing by far would unbalance the split, so large groups stay in training.
     const fits = heldOut.length < heldOutCount && group.length <= Math.max(1, heldOutCount / 20)
     ;(fits ? heldOut : train).push(...group)
+  }
+  if (heldOut.length < heldOutCount) {
+    throw new RangeError(`cannot hold out ${heldOutCount} items: only ${heldOut.length} are in small groups`)
   }
   return { train, heldOut }
 }

@@ -98,6 +98,17 @@ export function evaluationCurve(name: string, history: readonly LogEntry[], metr
   }
 }
 
+/** The mean of curves with the same steps, point by point. */
+export function meanCurve(name: string, curves: readonly Series[]): Series {
+  const [first] = curves
+  if (first === undefined) return { name, points: [] }
+  const points = first.points.map(([step], i) => {
+    const sum = curves.reduce((total, { points: own }) => total + own[i]![1], 0)
+    return [step, sum / curves.length] as const
+  })
+  return { name, points }
+}
+
 /** "0.912 ± 0.008" */
 export function plusMinus({ mean, deviation }: { mean: number; deviation: number }, digits = 3): string {
   return `${mean.toFixed(digits)} ± ${deviation.toFixed(digits)}`

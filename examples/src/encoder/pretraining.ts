@@ -1,5 +1,6 @@
 import { Trainer, trainTokenizer, type TrainResult } from '@tiny/finetune'
 import { AutoModelForMaskedLM } from '@tiny/models'
+import { parameterCount } from '../numbers.js'
 import { pretraining, shape, vocabulary } from './settings.js'
 
 export interface Pretrained {
@@ -45,9 +46,7 @@ export async function pretrain(
       signal,
     }).train()
     await model.savePretrained(folder, { tokenizer })
-    let parameters = 0
-    for (const { shape: sizes } of model.parameters()) parameters += sizes.reduce((a, b) => a * b, 1)
-    return { result, vocabSize: tokenizer.vocabSize, parameters }
+    return { result, vocabSize: tokenizer.vocabSize, parameters: parameterCount(model) }
   } finally {
     await model.dispose()
   }

@@ -1,7 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { evaluationCurve, plusMinus, trainingCurve } from '../story.js'
+import { percent, thousands } from '../numbers.js'
+import { evaluationCurve, meanCurve, plusMinus, trainingCurve } from '../story.js'
 import type { Series, StoryIo, StoryResult } from '../story.js'
 import { examine, fineTune, freshClassifier, pretrainedClassifier, type Classifier } from './classifier.js'
 import { drawLabelled, readCorpus, splitMails, type MailData } from './data.js'
@@ -67,8 +68,8 @@ async function readWithoutLabels(io: StoryIo, { pool }: MailData, folder: string
   io.say(
     `After ${result.steps} steps its loss on ${watched.length} mails that it only guesses at is ` +
       `${result.metrics!.loss.toFixed(2)} nats per hidden word; picking among the ${vocabSize} entries of its ` +
-      `vocabulary at random costs ${chance.toFixed(2)}. It has ${parameters.toLocaleString('en-US')} parameters and ` +
-      `read ${Math.round(result.tokensPerSecond).toLocaleString('en-US')} tokens per second.`,
+      `vocabulary at random costs ${chance.toFixed(2)}. It has ${thousands(parameters)} parameters and ` +
+      `read ${thousands(result.tokensPerSecond)} tokens per second.`,
   )
   io.chart({
     caption: 'Guessing hidden words',
@@ -96,7 +97,12 @@ async function learnFromLabels(io: StoryIo, { test, pool }: MailData, folder: st
   const majority = majorityOf(pool)
   const results: Results = { pretrained: [], scratch: [], bayes: [], majority: [] }
   const curves: { pretrained: Series[]; scratch: Series[] } = { pretrained: [], scratch: [] }
-  results.majority.push(score(test.map(() => majority), actual))
+  results.majority.push(
+    score(
+      test.map(() => majority),
+      actual,
+    ),
+  )
   for (const seed of fineTuning.seeds) {
     io.signal.throwIfAborted()
     const labelled = drawLabelled(pool, fineTuning.labelledMails, seed)
@@ -137,7 +143,7 @@ const names = { pretrained: 'pretrained', scratch: 'from scratch' } as const
 async function showAttention(io: StoryIo, classifier: Classifier): Promise<void> {
   for (const sentence of sentences) {
     const { spam, attention } = await examine(classifier, sentence, io.signal)
-    io.say(`“${sentence}” is spam, it thinks, with ${(100 * spam).toFixed(0)} %.`)
+    io.say(`“${sentence}” is spam, it thinks, with ${percent(spam)}.`)
     if (sentence !== sentences[0]) continue
     io.attention({ caption: 'Where the tokens of this sentence look (rows look at columns)', ...attention })
   }
@@ -177,15 +183,4 @@ function compare(io: StoryIo, { pretrained, scratch, bayes, majority }: Results)
 function majorityOf(mails: readonly Mail[]): number {
   const spam = mails.filter(({ label }) => label === 1).length
   return 2 * spam > mails.length ? 1 : 0
-}
-
-/** Point by point; the runs have the same steps. */
-export function meanCurve(name: string, curves: readonly Series[]): Series {
-  const [first] = curves
-  if (first === undefined) return { name, points: [] }
-  const points = first.points.map(([step], i) => {
-    const sum = curves.reduce((total, { points: own }) => total + own[i]![1], 0)
-    return [step, sum / curves.length] as const
-  })
-  return { name, points }
 }

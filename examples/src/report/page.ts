@@ -1,3 +1,4 @@
+import { minutes } from '../numbers.js'
 import type { Block, Section, Table, ToldStory } from '../story.js'
 import { attentionFigure } from './attention.js'
 import { chartFigure } from './chart.js'
@@ -45,7 +46,7 @@ function story({ title, sections, seconds }: ToldStory): string {
     'section',
     {},
     element('h2', {}, escape(title)),
-    element('p', { class: 'soft' }, escape(`Told in ${Math.round(seconds)} seconds.`)),
+    element('p', { class: 'soft' }, escape(`Told in ${minutes(seconds)}.`)),
     ...sections.map(section),
   )
 }

@@ -9,8 +9,8 @@ namespace tiny {
 
 namespace {
 
-// Updates that did not run will not run: each variable keeps its contents under the version that was
-// claimed for it, so that reading or assigning it goes on, and what needs the update's outcome is told why.
+// Updates that did not run will not run: each variable is as it was before they were bound, and what needs
+// their outcome is told why.
 void abandon_updates(std::vector<Value> stack) {
   std::unordered_set<const Node*> seen;
   std::vector<std::shared_ptr<const Node>> abandoned;
@@ -20,15 +20,17 @@ void abandon_updates(std::vector<Value> stack) {
     if (!value || value.node->result(value.index) || !seen.insert(value.node.get()).second) continue;
     const Node& node = *value.node;
     if (node.primitive->effect() == Effect::Update && node.versions[0] != kLatest) {
-      if (node.primitive->targets()[0]->committed() >= node.versions[0]) continue;
+      if (node.failure() || node.primitive->targets()[0]->committed() >= node.versions[0]) continue;
       abandoned.push_back(value.node);
     }
     for (const Value& input : node.inputs) stack.push_back(input);
   }
+  std::sort(abandoned.begin(), abandoned.end(),
+            [](const auto& a, const auto& b) { return a->order > b->order; });
   for (const auto& node : abandoned) {
     node->set_failure(std::current_exception());
     const auto targets = node->primitive->targets();
-    for (size_t i = 0; i < targets.size(); ++i) targets[i]->commit(node->versions[i]);
+    for (size_t i = 0; i < targets.size(); ++i) targets[i]->give_up(node->versions[i]);
   }
 }
 

@@ -82,6 +82,17 @@ uint64_t Variable::committed() const {
   return committed_;
 }
 
+void Variable::give_up(uint64_t version) {
+  Value dropped;
+  std::lock_guard lock(mutex_);
+  if (version != newest_) {
+    committed_ = std::max(committed_, version);
+    return;
+  }
+  --newest_;
+  dropped = std::exchange(pending_, Value{});
+}
+
 void Variable::commit(uint64_t version) {
   Value dropped;  // destroyed after the lock: it may be the last hold on a whole graph
   std::lock_guard lock(mutex_);

@@ -41,6 +41,9 @@ class Variable : public std::enable_shared_from_this<Variable> {
   // Engine thread. The version whose contents are stored now.
   uint64_t committed() const;
   void commit(uint64_t version);
+  // The update that was to write `version` failed: as if it had never been bound, unless a later one was
+  // claimed meanwhile; then the version stands for the old contents.
+  void give_up(uint64_t version);
   // Claims the next version for a compiled call at enqueue time.
   uint64_t claim();
   // The update that was bound and has not run yet, or an empty value.

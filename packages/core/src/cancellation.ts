@@ -1,4 +1,4 @@
-import { AbortError } from './errors.js'
+import { AbortError, OptionError } from './errors.js'
 import { core, type CancellationHandle } from './native.js'
 
 // Handles that were never cancelled, for the next call: making one is a crossing into native code.
@@ -13,6 +13,7 @@ export function startCancellable<T extends { done: Promise<void> }>(
   start: (cancellation: CancellationHandle | null) => T,
 ): T {
   if (signal === undefined) return start(null)
+  requireSignal(signal)
   throwIfAborted(signal)
   const cancellation = unused.pop() ?? core().cancellation()
   const cancel = (): void => cancellation.cancel()
@@ -33,6 +34,12 @@ export function startCancellable<T extends { done: Promise<void> }>(
     throw error instanceof AbortError && signal.aborted ? abortReason(signal) : error
   })
   return { ...started, done }
+}
+
+/** @throws OptionError for anything but an AbortSignal. */
+export function requireSignal(signal: AbortSignal | undefined): void {
+  if (signal === undefined || (signal as unknown) instanceof AbortSignal) return
+  throw new OptionError('signal is an AbortSignal, as an AbortController has one', { option: 'signal' })
 }
 
 /** @throws the signal's reason if it is aborted. */

@@ -7,6 +7,10 @@ import { OptionError } from './errors.js'
  * @throws OptionError naming the option, the call and what it takes.
  */
 export function checkOptions(options: object, allowed: readonly string[], where: string): void {
+  // Callers without types hand over what they have.
+  if (typeof (options as unknown) !== 'object' || (options as unknown) === null) {
+    throw new OptionError(`${where}: an object is needed, not ${String(options)}`, { where })
+  }
   for (const option of Object.keys(options)) {
     if (allowed.includes(option)) continue
     throw new OptionError(`${where} has no option '${option}': ${advice(option, allowed)}`, {

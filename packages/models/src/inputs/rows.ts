@@ -46,8 +46,9 @@ export function toFloats(
   name: string,
 ): { shape: number[]; data: Float32Array } {
   if (!isNested(value)) {
+    if (isShaped(value) && !Array.isArray(value.shape)) flat(value, name, 1) // which refuses it
     const shape = isShaped(value) ? [...value.shape] : [numbersOf(value, name).length]
-    return { shape, data: Float32Array.from(flat(value as ColumnInput, name, shape.length), Number) }
+    return { shape, data: toNumbers(flat(value as ColumnInput, name, shape.length), name) }
   }
   const rows = splitRows(value, name)
   const width = rows[0]?.length ?? 0
@@ -59,9 +60,7 @@ export function toFloats(
     })
   }
   const data = new Float32Array(rows.length * width)
-  rows.forEach((row, i) => {
-    for (let j = 0; j < width; j++) data[i * width + j] = Number(row[j])
-  })
+  rows.forEach((row, i) => data.set(toNumbers(row, name, i), i * width))
   return { shape: [rows.length, width], data }
 }
 
@@ -116,6 +115,9 @@ function flat(value: ColumnInput, name: string, rank: number): ArrayLike<number 
   if (!isShaped(value)) return numbersOf(value, name)
   const { shape } = value
   const data = numbersOf(value.data, name)
+  if (!Array.isArray(shape)) {
+    throw new ShapeError(`${name} must have ${rank} dimensions, its shape is ${describe(shape)}`, { input: name })
+  }
   if (shape.length !== rank || shape.some((size) => !Number.isInteger(size) || size < 0)) {
     throw new ShapeError(`${name} must have ${rank} dimensions, its shape is [${shape.join(', ')}]`, {
       input: name,
@@ -146,15 +148,32 @@ function toIntegers(values: ArrayLike<number | bigint>, name: string, row?: numb
   for (let i = 0; i < values.length; i++) {
     const value = Number(values[i])
     integers[i] = value
-    if (integers[i] === value && typeof values[i] !== 'string') continue
-    const place = row === undefined ? `row ${i}` : `row ${row}, column ${i}`
-    throw new DTypeError(`${name}, ${place}: ${describe(values[i])} is not a whole number of 32 bits`, {
-      input: name,
-      ...(row === undefined ? { row: i } : { row, column: i }),
-      value: values[i],
-    })
+    if (integers[i] === value && isNumber(values[i])) continue
+    throw notOne('a whole number of 32 bits', values[i], name, i, row)
   }
   return integers
+}
+
+function toNumbers(values: ArrayLike<number | bigint>, name: string, row?: number): Float32Array {
+  const numbers = new Float32Array(values.length)
+  for (let i = 0; i < values.length; i++) {
+    const value = Number(values[i])
+    if (!isNumber(values[i]) || Number.isNaN(value)) throw notOne('a number', values[i], name, i, row)
+    numbers[i] = value
+  }
+  return numbers
+}
+
+// null, booleans and strings would turn into numbers, too.
+const isNumber = (value: unknown): boolean => typeof value === 'number' || typeof value === 'bigint'
+
+function notOne(what: string, value: unknown, name: string, i: number, row: number | undefined): DTypeError {
+  const place = row === undefined ? `row ${i}` : `row ${row}, column ${i}`
+  return new DTypeError(`${name}, ${place}: ${describe(value)} is not ${what}`, {
+    input: name,
+    ...(row === undefined ? { row: i } : { row, column: i }),
+    value,
+  })
 }
 
 function describe(value: unknown): string {
