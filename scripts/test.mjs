@@ -2,7 +2,7 @@
 //   --only a,b   these legs, or groups: `cpp` is cpp and every cpp-…
 //   --strict     a leg that lacks its tool is a failure
 //   --list       names the legs
-//   --no-build   what is built already is tested
+//   --no-build   what is installed and built already is tested
 // The last line is `N passed, N failed`, the sum of all test cases over the legs.
 import { parseArgs } from 'node:util'
 import { total } from './testing/count.mjs'
@@ -56,8 +56,10 @@ async function step(name, work) {
 
 const rows = []
 try {
-  install()
-  if (!values['no-build']) build()
+  if (!values['no-build']) {
+    install()
+    build()
+  }
 } catch (error) {
   console.error(error.message)
   line('build', '0 passed, 1 failed')

@@ -20,7 +20,8 @@ export class Session {
   /** Runs a command and gives its exit code and output. */
   async attempt(command, args, { env = {}, cwd = root } = {}) {
     const settings = Object.entries(env).map(([name, value]) => `${name}=${value} `)
-    this.stream.write(`$ ${settings.join('')}${[command, ...args].join(' ')}\n`)
+    const line = `$ ${settings.join('')}${[command, ...args].join(' ')}`
+    this.stream.write(line.length > 500 ? `${line.slice(0, 500)} …\n` : `${line}\n`)
     const child = spawn(command, args, { cwd, env: environment(env), stdio: ['ignore', 'pipe', 'pipe'] })
     let output = ''
     for (const stream of [child.stdout, child.stderr]) {

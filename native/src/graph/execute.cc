@@ -137,11 +137,21 @@ class Execution final : public Run {
     for (size_t i = 0; i < step.inputs.size(); ++i) {
       const int number = step.inputs[i];
       inputs_[i] = number < 0 ? absent : views[number];
-      variables_[i] = number < 0 ? nullptr : variable_of(number);
+      variables_[i] = number < 0 ? nullptr : unchanged(variable_of(number));
     }
     outputs_.resize(step.outputs.size());
     for (size_t i = 0; i < step.outputs.size(); ++i) outputs_[i] = views[step.outputs[i]];
     wanted_ = step.wanted;
+  }
+
+  // Null for a variable that may be read after an update within this call: forms derived from its
+  // contents before would be out of date.
+  Variable* unchanged(Variable* variable) const {
+    if (variable == nullptr || plan_.stages == 1) return variable;
+    for (const auto& updated : plan_.updated) {
+      if (updated.get() == variable) return nullptr;
+    }
+    return variable;
   }
 
   Variable* variable_of(int number) const {

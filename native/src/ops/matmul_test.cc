@@ -14,6 +14,7 @@
 #include "ops/cast.h"
 #include "ops/linear_cross_entropy.h"
 #include "ops/op_cases.h"
+#include "ops/optimizer.h"
 #include "ops/packed_weight.h"
 #include "ops/reduce.h"
 #include "ops/shape.h"
@@ -85,6 +86,22 @@ TEST_CASE("a frozen weight is packed at first use and gives the same bits as a p
   CHECK(evaluated(matmul(x, frozen->read(), options)) == expected);
   frozen->set_frozen(false);
   CHECK(packed(*frozen, true) == nullptr);
+}
+
+TEST_CASE("a product reads what was assigned to a frozen weight in the same evaluation") {
+  Draw draw = make();
+  const Value x = draw.normals({9, 70}), w = draw.normals({70, 45}), other = draw.normals({70, 45});
+  auto buffer = Buffer::allocate(70 * 45 * sizeof(float));
+  std::memcpy(buffer->data(), w.node->result(0)->data(), buffer->bytes());
+  auto frozen = Variable::create(w.type(), std::move(buffer), "weight");
+  const Value before = matmul(x, frozen->read());
+  const Value after = matmul(x, assign(frozen->read(), other));
+  ThreadPool pool(2);
+  const Value roots[] = {before, after};
+  evaluate(roots, pool);
+  CHECK(numbers_of(before) == evaluated(matmul(x, w)));
+  CHECK(numbers_of(after) == evaluated(matmul(x, other)));
+  CHECK(evaluated(matmul(x, frozen->read())) == numbers_of(after));
 }
 
 TEST_CASE("the gradient of an input reads a frozen weight without packing it a second time") {

@@ -45,6 +45,12 @@ describe('checkOptions', () => {
   })
 })
 
+describe('what is no object', () => {
+  it.each([null, undefined, 3, 'maxNewTokens'])('%s is refused', (options) => {
+    expect(() => checkOptions(options as never, allowed, 'generate')).toThrow(OptionError)
+  })
+})
+
 describe('nearestName', () => {
   it('finds names a few edits away and no others', () => {
     expect(nearestName('encoder.layer.0.query', ['encoder.layer.0.key', 'encoder.layers.0.query'])).toBe(

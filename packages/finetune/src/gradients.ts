@@ -1,11 +1,12 @@
 import {
+  cast,
   checkOptions,
   compile,
   div,
+  full,
   maximum,
   OptionError,
   randomKey,
-  tensor,
   withRandomKey,
 } from '@tiny/core'
 import type { CompiledFunction, Parameter, Tensor } from '@tiny/core'
@@ -64,10 +65,11 @@ export async function lossAndGradients(
       name: 'lossAndGradients',
     })
     compiledOf.set(model, compiled)
+    model.onDispose(() => compiled!.dispose())
   }
   const key = `${model.training}|${named.map(([name]) => name).join()}`
   const { seed = 0, signal } = options
-  const results = await compiled({ batches, key: randomKey(seed, 0) }, { signal, key })
+  const results = await model.track(compiled({ batches, key: randomKey(seed, 0) }, { signal, key }))
 
   const gradients = new Map<string, Gradient>()
   for (const [i, [name]] of named.entries()) {
@@ -81,8 +83,9 @@ function meanAndGradients(model: TrainableModel, { batches, key }: GradientArgum
   const params: Parameter[] = [...model.parameters()].filter((parameter) => parameter.requiresGrad)
   return withRandomKey(key, () => {
     const { lossSum, count, grads } = backward(batches, (batch) => modelLoss(model, batch), params)
-    const total = maximum(count, tensor(1))
-    const mean = (grad: Tensor | undefined): Tensor | null => (grad === undefined ? null : div(grad, total))
+    const total = maximum(count, full([], 1))
+    const mean = (grad: Tensor | undefined): Tensor | null =>
+      grad === undefined ? null : div(grad.dtype === 'float32' ? grad : cast(grad, 'float32'), total)
     return { loss: div(lossSum, total), gradients: params.map((parameter) => mean(grads.get(parameter))) }
   })
 }

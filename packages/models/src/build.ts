@@ -15,6 +15,7 @@ import {
   type ConfigJson,
   ModelConfig,
 } from './config/config.js'
+import { toCamel } from './config/keys.js'
 import type { Family } from './family.js'
 import { readJson, requireFolder } from './files.js'
 import { makeHead } from './heads/index.js'
@@ -64,17 +65,7 @@ export async function loadParts(
   options: FromPretrainedOptions,
   familyOf: (modelType: unknown, where: string) => Promise<Family>,
 ): Promise<ModelParts> {
-  const unsupported = Object.keys(options).find((name) => notYet.includes(name))
-  if (unsupported !== undefined) {
-    throw new UnsupportedError(
-      `fromPretrained does not have ${unsupported} yet: models are loaded from local folders`,
-      {
-        option: unsupported,
-      },
-    )
-  }
-  checkOptions(options, fromPretrainedOptions, 'fromPretrained')
-  requireDtype(options.dtype)
+  requireLoadOptions(options)
   const { family, config: stored } = await readConfig(folder, familyOf)
   requireTask(family, task)
   const { numLabels, id2label, label2id, problemType, seed = 0, dtype, precision } = options
@@ -116,6 +107,7 @@ export async function freshParts(
 ): Promise<ModelParts> {
   checkOptions(options, fromConfigOptions, 'fromConfig')
   requireDtype(options.dtype)
+  requireSeed(options.seed)
   const json = given instanceof ModelConfig ? given.toJSON() : given
   const family = await familyOf(json['model_type'] ?? json['modelType'], 'the configuration')
   requireTask(family, task)
@@ -132,14 +124,14 @@ function assemble(
   task: Task,
   config: Config,
   options: { precision: Precision | undefined; tied: boolean },
-): { network: Network; weights: Weights['all'] } {
+): { network: Network; weights: Weights['all']; constants: Weights['constants'] } {
   requirePrecision(options.precision)
   const weights = Weights.root({ precision: options.precision })
   const prefix = task === 'Base' ? '' : family.prefix
   const backbone = family.build(weights.at(prefix), config, { pooler: poolerOf(family, task, config) })
   const tied: Parameter | undefined = options.tied ? backbone.embeddings : undefined
   const head = makeHead(task, weights, { family, config, backbone, tied })
-  return { network: { backbone, head }, weights: weights.all }
+  return { network: { backbone, head }, weights: weights.all, constants: weights.constants }
 }
 
 /** A sequence classifier stands on the pooler, a base model may do without, other heads have none. */
@@ -191,6 +183,32 @@ function requireTask(family: Family, task: Task): void {
     modelType: family.schema.modelType,
     task,
   })
+}
+
+function requireLoadOptions(options: FromPretrainedOptions): void {
+  for (const name of Object.keys(options ?? {})) {
+    const option = toCamel(name)
+    if (notYet.includes(option)) {
+      throw new UnsupportedError(
+        `fromPretrained does not have ${option} yet: models are loaded from local folders`,
+        { option },
+      )
+    }
+    if (option === 'torchDtype') {
+      throw new OptionError(`fromPretrained has no option '${name}': use dtype`, { option: name })
+    }
+  }
+  checkOptions(options, fromPretrainedOptions, 'fromPretrained')
+  requireDtype(options.dtype)
+  requireSeed(options.seed)
+  const { newHead } = options
+  if (newHead === undefined || typeof newHead === 'boolean') return
+  throw new OptionError(`newHead is true or false, not ${JSON.stringify(newHead)}`, { option: 'newHead' })
+}
+
+function requireSeed(seed: number | undefined): void {
+  if (seed === undefined || (Number.isSafeInteger(seed) && seed >= 0)) return
+  throw new OptionError(`seed is an integer of at least 0, not ${String(seed)}`, { option: 'seed' })
 }
 
 function requireDtype(dtype: string | undefined): void {

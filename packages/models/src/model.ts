@@ -18,7 +18,7 @@ import { networkLoss, runBackbone, type BackboneResult, type Network } from './n
 import type { ModelOutput } from './outputs/model-output.js'
 import { Runner, runOptions, type RunOptions } from './outputs/run.js'
 import type { LoadReport } from './parameters/load.js'
-import type { Weight } from './parameters/weights.js'
+import type { Constant, Weight } from './parameters/weights.js'
 import { saveModel, type SaveOptions } from './save.js'
 import type { Task } from './task.js'
 
@@ -29,6 +29,7 @@ export interface ModelParts {
   readonly task: Task
   readonly network: Network
   readonly weights: readonly Weight[]
+  readonly constants: readonly Constant[]
   readonly loadReport: LoadReport
   /** generation_config.json in its own spelling. */
   readonly generationConfig: Readonly<Record<string, unknown>>
@@ -54,8 +55,10 @@ export class PreTrainedModel extends nn.Module {
   readonly family: Family
   readonly #network: Network
   readonly #weights: readonly Weight[]
+  readonly #constants: readonly Constant[]
   readonly #runner: Runner
   readonly #inFlight = new Set<Promise<unknown>>()
+  readonly #releases = new Set<() => void>()
   #disposed = false
 
   /** @internal Use `fromPretrained` or `fromConfig`. */
@@ -68,6 +71,7 @@ export class PreTrainedModel extends nn.Module {
     this.generationConfig = parts.generationConfig
     this.#network = parts.network
     this.#weights = parts.weights.filter(({ parameter }) => parameter.materialised)
+    this.#constants = parts.constants
     this.#runner = new Runner(parts.network, parts.task, `${this.className}.run`)
   }
 
@@ -115,9 +119,8 @@ export class PreTrainedModel extends nn.Module {
     return { ...result, ...(pooled === undefined ? {} : { poolerOutput: pooled }) }
   }
 
-  /** @internal The loss as a graph over a packed batch with labels. */
+  /** @internal The loss as a graph over a packed batch with labels; of work that was begun before `dispose`, too. */
   loss(batch: Batch<Tensor>, options: LossOptions): LossSum {
-    this.requireAlive()
     if (this.#network.head === undefined) {
       throw new OptionError(`${this.className} has no head, hence no loss; use AutoModelFor… with a task`, {
         task: this.task,
@@ -167,9 +170,12 @@ export class PreTrainedModel extends nn.Module {
   /** Lets calls under way finish, then frees the weights; twice is harmless. Later use throws DisposedError. */
   async dispose(): Promise<void> {
     this.#disposed = true
-    await Promise.allSettled(this.#inFlight)
+    while (this.#inFlight.size > 0) await Promise.allSettled(this.#inFlight)
     this.releasePlans()
+    for (const release of this.#releases) release()
+    this.#releases.clear()
     this.disposeParameters()
+    for (const constant of this.#constants) constant.dispose()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -181,14 +187,19 @@ export class PreTrainedModel extends nn.Module {
     this.#runner.dispose()
   }
 
+  /** Has `release` called when the model is disposed of: it lets go of what was compiled over the model. */
+  onDispose(release: () => void): void {
+    this.#releases.add(release)
+  }
+
   /** @internal @throws DisposedError after `dispose`. */
-  protected requireAlive(): void {
+  requireAlive(): void {
     if (this.#disposed)
       throw new DisposedError(`this ${this.className} was disposed of`, { model: this.className })
   }
 
-  /** @internal Makes `dispose` wait for this call. */
-  protected track<T>(call: Promise<T>): Promise<T> {
+  /** Makes `dispose` wait for a call that uses the model. */
+  track<T>(call: Promise<T>): Promise<T> {
     this.#inFlight.add(call)
     const forget = (): void => void this.#inFlight.delete(call)
     call.then(forget, forget)

@@ -17,9 +17,10 @@ export interface TrainingBatch<T> {
  * Packs a batch for a training step. What no loss depends on is left out: padding, and decoder positions behind the
  * last label.
  *
- * @throws OptionError without labels, and what `run` throws for inputs that cannot be.
+ * @throws OptionError without labels, DisposedError, and what `run` throws for inputs that cannot be.
  */
 export function packTrainingBatch(model: PreTrainedModel, inputs: ModelInputs): TrainingBatch<Input> {
+  model.requireAlive()
   const { batch, labelled, problemType } = packInputs(inputs, model.packSpec, { forTraining: true })
   if (!labelled) {
     const needed = model.task === 'QuestionAnswering' ? 'startPositions and endPositions' : 'labels'
@@ -32,12 +33,14 @@ export function packTrainingBatch(model: PreTrainedModel, inputs: ModelInputs): 
  * The loss of what `packTrainingBatch` gave, as a graph: summed over everything that counts (tokens, rows), and how
  * many those are, so that several batches may be normalised over all their labels. In training mode dropout drops;
  * then it must be built inside `withRandomKey`.
+ *
+ * @param options `training`: in place of the model's own mode.
  */
 export function trainingLoss(
   model: PreTrainedModel,
   packed: unknown,
-  options: { labelSmoothing?: number } = {},
+  { training = model.training, ...options }: { labelSmoothing?: number; training?: boolean } = {},
 ): LossSum {
   const { batch, problemType } = packed as TrainingBatch<Tensor>
-  return withDropout(model.training, () => model.loss(batch, { problemType, ...options }))
+  return withDropout(training, () => model.loss(batch, { problemType, ...options }))
 }

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "base/error.h"
 #include <doctest/doctest.h>
+#include "base/error.h"
 #include "kernels/matmul/blas.h"
 #include "kernels/matmul/reference.h"
 

@@ -37,10 +37,11 @@ Blocking blocking_of(const Product& p, const MatmulKernels& kernels, int threads
   const int64_t most = std::max(kernels.rows, kPackedBytes / bytes);
   b.rows = ceil_div(p.m, std::max<int64_t>(1, ceil_div(p.m, most)));
   if (b.parallel) {
-    // Each part packs the panels again, where they are not packed: about 1 % for 128 rows.
+    // Each part packs the panels again, where they are not packed: about 1 % for 128 rows. Every thread gets
+    // one.
     const int64_t tiles = ceil_div(b.rows, kernels.rows);
-    b.parts = std::clamp<int64_t>(ceil_div(int64_t{16} * threads, panels), 1,
-                                  std::max<int64_t>(1, tiles * kernels.rows / 128));
+    const int64_t most_parts = std::max(tiles * kernels.rows / 128, ceil_div(threads, panels));
+    b.parts = std::min(tiles, std::clamp<int64_t>(ceil_div(int64_t{16} * threads, panels), 1, most_parts));
   }
   b.rows_cached = ceil_div(b.rows, b.parts) * bytes <= cache / 2;
   b.group = b.rows_cached ? 1 : std::clamp<int64_t>(cache * 3 / 8 / (bytes * kernels.columns), 1, 8);

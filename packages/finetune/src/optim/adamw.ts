@@ -6,6 +6,7 @@ import {
   DisposedError,
   div,
   evaluate,
+  full,
   GradientError,
   maximum,
   minimum,
@@ -16,7 +17,6 @@ import {
   scalarInput,
   sqrt,
   sumSquares,
-  tensor,
   throwIfAborted,
   variable,
   withRandomKey,
@@ -94,6 +94,7 @@ export class AdamW {
   readonly #compiled = new Map<object, CompiledStep>()
   #steps = 0
   #last: Promise<unknown> = Promise.resolve()
+  #underWay = 0
   #disposed = false
 
   /** @param params parameters of a model, or groups of them with options of their own. */
@@ -153,14 +154,18 @@ export class AdamW {
       if (labelSmoothing > 0) requireSmoothable(model, training)
       return batchArguments(training, i)
     })
+    // As things are at the call: the step may wait for others, and be traced only then.
+    const training = model?.training ?? false
+    const trainable = this.#trainable()
     const lossOf =
       model === undefined
         ? (batch: unknown) => asLossSum((target as (batch: unknown) => LossResult)(batch))
-        : (batch: unknown) => modelLoss(model, batch, { labelSmoothing })
-    const key = `${model?.training ?? ''}|${this.#frozen()}|${labelSmoothing}`
-    return this.#enqueue(() =>
-      this.#run(target, (args) => backward(args.batches, lossOf, this.#trainable()), packed, options, key),
+        : (batch: unknown) => modelLoss(model, batch, { labelSmoothing, training })
+    const key = `${training}|${this.#frozen()}|${labelSmoothing}`
+    const result = this.#enqueue(() =>
+      this.#run(target, (args) => backward(args.batches, lossOf, trainable), packed, options, key),
     )
+    return model === undefined ? result : model.track(result)
   }
 
   /**
@@ -180,8 +185,8 @@ export class AdamW {
     const order = given.map(([parameter]) => parameter)
     const which = this.#params.map((parameter) => (grads.has(parameter) ? '1' : '0')).join('')
     const build = (args: StepArguments): Backward => ({
-      lossSum: tensor(0),
-      count: tensor(1),
+      lossSum: full([], 0),
+      count: full([], 1),
       grads: new Map(order.map((parameter, i) => [parameter, args.batches[i] as Tensor])),
     })
     return this.#enqueue(async () => {
@@ -219,10 +224,16 @@ export class AdamW {
     if (this.#disposed) throw new DisposedError('the optimizer was disposed of', {})
   }
 
-  /** Steps count up, so each waits for the one before to have counted or failed. */
+  /**
+   * Steps count up, so each waits for the one before to have counted or failed. Without one it starts at once: what is
+   * asked of the parameters afterwards sees them updated.
+   */
   #enqueue<T>(run: () => Promise<T>): Promise<T> {
-    const result = this.#last.then(run, run)
+    const result = this.#underWay === 0 ? run() : this.#last.then(run, run)
     this.#last = result
+    this.#underWay++
+    const settled = (): void => void this.#underWay--
+    result.then(settled, settled)
     return result
   }
 
@@ -273,11 +284,11 @@ export class AdamW {
     if (grads.size === 0) {
       throw new GradientError("the loss depends on none of the optimizer's parameters", {})
     }
-    const one = tensor(1)
+    const one = full([], 1)
     // Nothing labelled: a loss and gradients of 0, not 0 / 0.
     const mean = div(one, maximum(count, one))
     const gradNorm = mul(sqrt(sumSquares([...grads.values()])), mean)
-    const clip = maxNorm === null ? mean : mul(mean, minimum(div(maxNorm, add(gradNorm, tensor(1e-6))), one))
+    const clip = maxNorm === null ? mean : mul(mean, minimum(div(maxNorm, add(gradNorm, full([], 1e-6))), one))
     for (const [i, { params, beta1, beta2, eps, weightDecay }] of this.#groups.entries()) {
       for (const parameter of params) {
         const grad = grads.get(parameter)

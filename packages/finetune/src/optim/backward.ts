@@ -1,4 +1,4 @@
-import { add, Dim, gradients, Input, OptionError, Tensor, tensor, type Parameter } from '@tiny/core'
+import { add, Dim, full, gradients, Input, OptionError, Tensor, type Parameter } from '@tiny/core'
 
 /** A loss as it is accumulated: summed over what it counts (tokens, rows), and how many those are. Scalars. */
 export interface LossSum {
@@ -45,7 +45,7 @@ export type LossResult = Tensor | LossSum
 
 /** @throws OptionError for anything else. */
 export function asLossSum(result: LossResult): LossSum {
-  if (result instanceof Tensor) return { lossSum: result, count: tensor(1) }
+  if (result instanceof Tensor) return { lossSum: result, count: full([], 1) }
   if (result?.lossSum instanceof Tensor && result.count instanceof Tensor) return result
   throw new OptionError('a loss function returns a scalar tensor, or { lossSum, count }', { option: 'loss' })
 }

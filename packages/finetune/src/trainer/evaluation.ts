@@ -85,8 +85,9 @@ async function lossSums(model: TrainableModel, inputs: ModelInputs, signal: Abor
       name: 'evaluate',
     })
     lossOf.set(model, compiled)
+    model.onDispose(() => compiled!.dispose())
   }
-  const sums = await compiled({ batch: packBatch(model, inputs) as object }, { signal })
+  const sums = await model.track(compiled({ batch: packBatch(model, inputs) as object }, { signal }))
   return { lossSum: sums.lossSum.data[0]!, count: sums.count.data[0]! }
 }
 

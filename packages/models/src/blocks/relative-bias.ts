@@ -1,6 +1,6 @@
 import { tensor, type Parameter, type Tensor } from '@tiny/core'
 import { normal } from '../parameters/initialisers.js'
-import type { Weights } from '../parameters/weights.js'
+import type { Constant, Weights } from '../parameters/weights.js'
 import { plain } from './linear.js'
 
 export interface BucketOptions {
@@ -36,17 +36,15 @@ function logarithmic(far: number, exact: number, side: number, maxDistance: numb
 /** A learned number for each bucket of distance and each head, added to the scores of a whole stack. */
 export class RelativeBias {
   readonly weight: Parameter // [buckets, heads]
-  readonly #options: BucketOptions
-  #table: Tensor | undefined
+  readonly #table: Constant // int32 [2 * maxDistance + 1]
 
   constructor(weights: Weights, heads: number, options: BucketOptions & { std: number }) {
     this.weight = weights.declare('weight', [options.buckets, heads], normal(options.std))
-    this.#options = options
+    this.#table = weights.constant(() => tensor(distanceBuckets(options)))
   }
 
   /** What attention adds. The table of buckets is a constant of every plan. */
   scores(): { bias: Tensor; bucketTable: Tensor } {
-    this.#table ??= tensor(distanceBuckets(this.#options))
-    return { bias: plain(this.weight), bucketTable: this.#table }
+    return { bias: plain(this.weight), bucketTable: this.#table.value }
   }
 }

@@ -17,11 +17,18 @@ export type Keys = Readonly<Record<string, Key<unknown>>>
 export type ValuesOf<K extends Keys> = { readonly [N in keyof K]: K[N] extends Key<infer T> ? T : never }
 
 export const integer = <T = number>(fallback: number | T, alias?: string): Key<number | T> =>
+  upTo(2 ** 31 - 1, fallback, alias)
+
+/** How many layers there are: each is built before the checkpoint is looked at, so a file cannot ask for any number. */
+export const layers = <T = number>(fallback: number | T, alias?: string): Key<number | T> =>
+  upTo(10_000, fallback, alias)
+
+const upTo = <T>(most: number, fallback: number | T, alias?: string): Key<number | T> =>
   key(
     fallback,
     alias,
-    'an integer of at least 0',
-    (value) => Number.isInteger(value) && (value as number) >= 0,
+    `an integer from 0 to ${most}`,
+    (value) => Number.isInteger(value) && (value as number) >= 0 && (value as number) <= most,
   )
 
 export const real = <T = number>(fallback: number | T, alias?: string): Key<number | T> =>

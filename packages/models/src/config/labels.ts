@@ -6,6 +6,9 @@ export interface Labels {
   readonly label2id: Readonly<Record<string, number>>
 }
 
+/** Every class has a name in memory, so a file cannot ask for any number of them. */
+const mostLabels = 1_000_000
+
 /**
  * Reads `id2label`, `label2id` and `num_labels` of a configuration. Without any, there are two classes, LABEL_0 and
  * LABEL_1, as in transformers.
@@ -14,10 +17,12 @@ export interface Labels {
  */
 export function readLabels(id2label: unknown, label2id: unknown, numLabels: unknown): Labels {
   const names = id2label == null ? undefined : namesOf(id2label)
-  if (numLabels != null && !(Number.isInteger(numLabels) && (numLabels as number) > 0)) {
-    throw new ConfigError(`num_labels must be a positive integer, not ${JSON.stringify(numLabels)}`, {
-      key: 'num_labels',
-    })
+  const fits = Number.isInteger(numLabels) && (numLabels as number) > 0 && (numLabels as number) <= mostLabels
+  if (numLabels != null && !fits) {
+    throw new ConfigError(
+      `num_labels must be an integer from 1 to ${mostLabels}, not ${JSON.stringify(numLabels)}`,
+      { key: 'num_labels' },
+    )
   }
   const count = (numLabels as number | null | undefined) ?? names?.length ?? 2
   if (names !== undefined && names.length !== count) {

@@ -8,7 +8,7 @@ import { Mlp } from '../blocks/mlp.js'
 import { LayerNorm } from '../blocks/norms.js'
 import type { CacheShape, SingleBackbone, Stack, StackContext } from '../blocks/stack.js'
 import type { Config } from '../config/config.js'
-import { flag, integer, optional, real, text, type Keys } from '../config/keys.js'
+import { flag, integer, layers, optional, real, text, type Keys } from '../config/keys.js'
 import type { Family } from '../family.js'
 import type { Batch } from '../inputs/batch.js'
 import { normal } from '../parameters/initialisers.js'
@@ -18,7 +18,7 @@ const keys = {
   vocabSize: integer(50257),
   nPositions: integer(1024, 'maxPositionEmbeddings'),
   nEmbd: integer(768, 'hiddenSize'),
-  nLayer: integer(12, 'numHiddenLayers'),
+  nLayer: layers(12, 'numHiddenLayers'),
   nHead: integer(12, 'numAttentionHeads'),
   nInner: optional(integer(0)),
   activationFunction: text('gelu_new'),

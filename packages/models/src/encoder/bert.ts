@@ -9,7 +9,7 @@ import { Mlp } from '../blocks/mlp.js'
 import { LayerNorm } from '../blocks/norms.js'
 import type { SingleBackbone, Stack, StackContext } from '../blocks/stack.js'
 import type { Config } from '../config/config.js'
-import { integer, oneOf, optional, real, text, type Keys } from '../config/keys.js'
+import { integer, layers, oneOf, optional, real, text, type Keys } from '../config/keys.js'
 import type { Family } from '../family.js'
 import type { Batch } from '../inputs/batch.js'
 import { normal, normalWithZeroRow } from '../parameters/initialisers.js'
@@ -18,7 +18,7 @@ import type { Role, Weights } from '../parameters/weights.js'
 const keys = {
   vocabSize: integer(30522),
   hiddenSize: integer(768),
-  numHiddenLayers: integer(12),
+  numHiddenLayers: layers(12),
   numAttentionHeads: integer(12),
   intermediateSize: integer(3072),
   hiddenAct: text('gelu'),

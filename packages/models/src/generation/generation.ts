@@ -168,12 +168,13 @@ function limitOf(
       },
     )
   }
+  const option = maxNewTokens === undefined ? 'maxLength' : 'maxNewTokens'
   // The last token is chosen, but never looked up: it needs no position.
   if (room + 1 < (asked ?? 1)) {
     throw new OptionError(
-      `row ${row} has ${promptLength} tokens: ${asked ?? 1} new ones go beyond the model's ${positions} positions`,
+      `row ${row} has ${promptLength} tokens: ${asked ?? 1} new ones (${option}) go beyond the model's ${positions} positions`,
       {
-        option: maxNewTokens === undefined ? 'maxLength' : 'maxNewTokens',
+        option,
         row,
         promptLength,
         maxPositions: positions,

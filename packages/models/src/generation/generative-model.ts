@@ -96,6 +96,11 @@ export class GenerativeModel extends PreTrainedModel {
     const tokens = this.family.tokens(this.config)
     const settings = readSettings(options, this.generationConfig, this.config, tokens.vocabSize)
     const { backbone } = this.network
+    if (options.decoderStartTokenId !== undefined && !('encoder' in backbone)) {
+      throw new OptionError('decoderStartTokenId is for encoder–decoders; a decoder goes on from its prompt', {
+        option: 'decoderStartTokenId',
+      })
+    }
     const track = (call: Promise<unknown>): void => void this.track(call)
     return new Generation(
       { backbone, tokens, step: this.#step, encode: this.#encode, track },

@@ -1,4 +1,4 @@
-import { nearestName, OptionError, UnsupportedError } from '@tiny/core'
+import { nearestName, OptionError, requireSignal, UnsupportedError } from '@tiny/core'
 import { toCamel } from '../config/keys.js'
 import type { ModelConfig } from '../config/config.js'
 import type { Tokenizer } from '../tokenizer/index.js'
@@ -123,6 +123,10 @@ export function readSettings(
   config: ModelConfig,
   vocabSize: number,
 ): Settings {
+  if (typeof (options as unknown) !== 'object' || (options as unknown) === null) {
+    throw new OptionError(`generate: an object of options is needed, not ${String(options)}`, {})
+  }
+  requireSignal(options.signal)
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined || own.includes(name)) continue
     if (!Object.hasOwn(notYet, name)) throw unknown(name)
@@ -169,8 +173,11 @@ export function readSettings(
   if (settings.stopStrings.length > 0 && settings.tokenizer === undefined) {
     throw new OptionError('stopStrings need the tokenizer, to know the text', { option: 'tokenizer' })
   }
-  if (settings.stopStrings.includes(''))
-    throw new OptionError('a stop string is empty', { option: 'stopStrings' })
+  if (!settings.stopStrings.every((string) => typeof string === 'string' && string !== '')) {
+    throw new OptionError('stopStrings is a string or a list of them, none of them empty', {
+      option: 'stopStrings',
+    })
+  }
   if (settings.onAbort !== 'reject' && settings.onAbort !== 'return') {
     throw new OptionError(`onAbort is 'reject' or 'return', not ${JSON.stringify(options.onAbort)}`, {
       option: 'onAbort',
@@ -213,13 +220,12 @@ function unknown(name: string): OptionError {
 function count(name: string, value: unknown, least: number): number | undefined {
   if (value === undefined || value === null) return undefined
   if (Number.isInteger(value) && (value as number) >= least) return value as number
-  throw new OptionError(`${name} is an integer of at least ${least}, not ${JSON.stringify(value)}`, {
-    option: name,
-  })
+  const given = typeof value === 'number' ? String(value) : JSON.stringify(value)
+  throw new OptionError(`${name} is an integer of at least ${least}, not ${given}`, { option: name })
 }
 
 function idsOf(ids: number | readonly number[] | undefined): readonly number[] {
-  const list = ids === undefined ? [] : typeof ids === 'number' ? [ids] : ids
+  const list = ids === undefined ? [] : Array.isArray(ids) ? (ids as readonly number[]) : [ids as number]
   const wrong = list.find((id) => !Number.isInteger(id) || id < 0)
   if (wrong === undefined) return list
   throw new OptionError(`eosTokenId is a token id or a list of them, not ${JSON.stringify(ids)}`, {

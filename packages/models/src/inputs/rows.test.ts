@@ -48,6 +48,9 @@ describe('rows', () => {
     ['a big number beyond 32 bits', [BigInt64Array.of(1n << 40n)], 'DTYPE', { row: 0 }],
     ['not a number', [[Number.NaN]], 'DTYPE', { row: 0 }],
     ['text', [['1']], 'DTYPE', { row: 0 }],
+    ['null among numbers', [[1, null]], 'DTYPE', { row: 0, column: 1 }],
+    ['true among numbers', [[1, true]], 'DTYPE', { row: 0, column: 1 }],
+    ['a shape that is none', { shape: 'x', data: [1] }, 'OPTION', {}],
     ['one row without brackets', [1, 2, 3], 'SHAPE', { row: 0 }],
     ['a shape of another rank', { shape: [4], data: [1, 2, 3, 4] }, 'SHAPE', {}],
     ['a shape that is not filled', { shape: [2, 3], data: [1, 2] }, 'SHAPE', {}],
@@ -73,6 +76,10 @@ describe('labels', () => {
       ),
     ).toEqual({ shape: [2, 2], data: Float32Array.of(1, 0, 0, 1) })
     expect(toFloats([0.5, 1], 'labels')).toEqual({ shape: [2], data: Float32Array.of(0.5, 1) })
+    for (const labels of [[0.5, 'a'], [Number.NaN, 1], [null, 1]] as never[][]) {
+      expect(() => toFloats(labels, 'labels')).toThrow(expect.objectContaining({ code: 'DTYPE' }))
+      expect(() => toFloats([labels], 'labels')).toThrow(expect.objectContaining({ code: 'DTYPE', row: 0 }))
+    }
     expect(() => toFloats([[1, 0], [0]], 'labels')).toThrow(
       expect.objectContaining({ code: 'SHAPE', row: 1 }),
     )

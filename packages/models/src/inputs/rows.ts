@@ -46,7 +46,6 @@ export function toFloats(
   name: string,
 ): { shape: number[]; data: Float32Array } {
   if (!isNested(value)) {
-    if (isShaped(value) && !Array.isArray(value.shape)) flat(value, name, 1) // which refuses it
     const shape = isShaped(value) ? [...value.shape] : [numbersOf(value, name).length]
     return { shape, data: toNumbers(flat(value as ColumnInput, name, shape.length), name) }
   }
@@ -84,8 +83,13 @@ export function holdsIntegers(value: RowsInput | ColumnInput): boolean {
 const isNumbers = (value: unknown): value is Numbers =>
   Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView))
 
-const isShaped = (value: unknown): value is { shape: readonly number[]; data: Numbers } =>
-  typeof value === 'object' && value !== null && 'shape' in value && 'data' in value
+/** Whether a value is `{ shape, data }`. */
+export const isShaped = (value: unknown): value is { shape: readonly number[]; data: Numbers } =>
+  typeof value === 'object' &&
+  value !== null &&
+  'shape' in value &&
+  Array.isArray(value.shape) &&
+  'data' in value
 
 function splitRows(value: RowsInput, name: string): ArrayLike<number | bigint>[] {
   if (isShaped(value)) {
@@ -115,9 +119,6 @@ function flat(value: ColumnInput, name: string, rank: number): ArrayLike<number 
   if (!isShaped(value)) return numbersOf(value, name)
   const { shape } = value
   const data = numbersOf(value.data, name)
-  if (!Array.isArray(shape)) {
-    throw new ShapeError(`${name} must have ${rank} dimensions, its shape is ${describe(shape)}`, { input: name })
-  }
   if (shape.length !== rank || shape.some((size) => !Number.isInteger(size) || size < 0)) {
     throw new ShapeError(`${name} must have ${rank} dimensions, its shape is [${shape.join(', ')}]`, {
       input: name,

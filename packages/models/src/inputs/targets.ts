@@ -3,6 +3,7 @@ import { int32, type Batch, type HostArray } from './batch.js'
 import {
   holdsIntegers,
   isNested,
+  isShaped,
   toFloats,
   toIntegerColumn,
   toIntegerRows,
@@ -61,7 +62,7 @@ export function rowTargets(
   classes: number,
   configured: ProblemType | undefined,
 ): { targets: Targets; problemType: ProblemType } {
-  const several = isNested(labels) || ('shape' in labels && labels.shape.length === 2)
+  const several = isNested(labels) || (isShaped(labels) && labels.shape.length === 2)
   const inferred =
     classes === 1
       ? 'regression'

@@ -65,8 +65,8 @@ export class Runner {
   async run(packed: Packed, options: RunOptions): Promise<ModelOutput> {
     const { batch, layout, encoderLayout, problemType } = packed
     const wanted: Wanted = {
-      hiddenStates: options.outputHiddenStates === true,
-      attentions: options.outputAttentions === true,
+      hiddenStates: flagOf(options, 'outputHiddenStates'),
+      attentions: flagOf(options, 'outputAttentions'),
       logits: logitsOf(options.outputLogits),
       loss: packed.labelled,
       problemType,
@@ -94,6 +94,12 @@ export class Runner {
 /** A batch as arguments of a compiled call. */
 export const toInputs = (batch: Batch<HostArray>): Batch<Input> =>
   mapBatch(batch, ({ dtype, dims, data }) => input(dtype, dims, data))
+
+function flagOf(options: RunOptions, name: 'outputHiddenStates' | 'outputAttentions'): boolean {
+  const flag: unknown = options[name] ?? false
+  if (typeof flag === 'boolean') return flag
+  throw new OptionError(`${name} is true or false, not ${JSON.stringify(flag)}`, { option: name })
+}
 
 function logitsOf(option: RunOptions['outputLogits']): Wanted['logits'] {
   if (option === undefined || option === true || option === 'all') return 'all'

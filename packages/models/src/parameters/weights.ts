@@ -1,4 +1,4 @@
-import { Parameter, type Initialiser } from '@tiny/core'
+import { Parameter, type Initialiser, type Tensor } from '@tiny/core'
 
 /**
  * What happens where a file lacks the tensor. Of the backbone: an error. Of a head: drawn where the caller asks for a
@@ -15,35 +15,59 @@ export interface Weight {
   readonly role: Role
 }
 
+/** What follows from the configuration alone: made at its first use, freed with the model. */
+export class Constant {
+  readonly #make: () => Tensor
+  #value: Tensor | undefined
+
+  constructor(make: () => Tensor) {
+    this.#make = make
+  }
+
+  get value(): Tensor {
+    return (this.#value ??= this.#make())
+  }
+
+  dispose(): void {
+    this.#value?.dispose()
+  }
+}
+
 /**
  * Where a model's parts declare their parameters, under the names that transformers gives them. Nothing has memory
  * until the model is loaded or drawn.
  */
 export class Weights {
-  readonly #all: Weight[]
+  readonly #model: { readonly weights: Weight[]; readonly constants: Constant[] }
   readonly #prefix: string
   readonly #role: Role
   readonly #precision: Precision | undefined
 
-  private constructor(all: Weight[], prefix: string, role: Role, precision: Precision | undefined) {
-    this.#all = all
+  private constructor(
+    model: { readonly weights: Weight[]; readonly constants: Constant[] },
+    prefix: string,
+    role: Role,
+    precision: Precision | undefined,
+  ) {
+    this.#model = model
     this.#prefix = prefix
     this.#role = role
     this.#precision = precision
   }
 
   static root(options: { precision?: Precision | undefined } = {}): Weights {
-    return new Weights([], '', 'backbone', options.precision)
+    return new Weights({ weights: [], constants: [] }, '', 'backbone', options.precision)
   }
 
   /** The part `name` of this one; '' is this one. */
   at(name: string | number): Weights {
-    return name === '' ? this : new Weights(this.#all, `${this.#prefix}${name}.`, this.#role, this.#precision)
+    if (name === '') return this
+    return new Weights(this.#model, `${this.#prefix}${name}.`, this.#role, this.#precision)
   }
 
   /** The same place, for parameters of another role. */
   as(role: Role): Weights {
-    return new Weights(this.#all, this.#prefix, role, this.#precision)
+    return new Weights(this.#model, this.#prefix, role, this.#precision)
   }
 
   /** What a product by this weight multiplies in. */
@@ -55,12 +79,23 @@ export class Weights {
   declare(name: string, shape: readonly number[], initialiser: Initialiser): Parameter {
     const full = this.#prefix + name
     const parameter = Parameter.declare(shape, initialiser, { name: full })
-    this.#all.push({ name: full, parameter, role: this.#role })
+    this.#model.weights.push({ name: full, parameter, role: this.#role })
     return parameter
+  }
+
+  /** Declares a tensor that is neither loaded nor trained. */
+  constant(make: () => Tensor): Constant {
+    const constant = new Constant(make)
+    this.#model.constants.push(constant)
+    return constant
   }
 
   /** Every parameter, in the order in which PyTorch's modules would list them. */
   get all(): readonly Weight[] {
-    return this.#all
+    return this.#model.weights
+  }
+
+  get constants(): readonly Constant[] {
+    return this.#model.constants
   }
 }

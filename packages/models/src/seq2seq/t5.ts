@@ -9,7 +9,7 @@ import { RmsNorm } from '../blocks/norms.js'
 import { RelativeBias } from '../blocks/relative-bias.js'
 import type { CacheShape, CrossStack, PairBackbone, Stack, StackContext } from '../blocks/stack.js'
 import type { Config } from '../config/config.js'
-import { flag, integer, optional, real, text, type Keys } from '../config/keys.js'
+import { flag, integer, layers as layerCount, optional, real, text, type Keys } from '../config/keys.js'
 import type { Family } from '../family.js'
 import type { Batch } from '../inputs/batch.js'
 import { normal } from '../parameters/initialisers.js'
@@ -20,8 +20,8 @@ const keys = {
   dModel: integer(512, 'hiddenSize'),
   dKv: integer(64, 'headDim'),
   dFf: integer(2048),
-  numLayers: integer(6, 'numHiddenLayers'),
-  numDecoderLayers: optional(integer(6)),
+  numLayers: layerCount(6, 'numHiddenLayers'),
+  numDecoderLayers: optional(layerCount(6)),
   numHeads: integer(8, 'numAttentionHeads'),
   relativeAttentionNumBuckets: integer(32),
   relativeAttentionMaxDistance: integer(128),
