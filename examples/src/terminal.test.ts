@@ -11,10 +11,10 @@ describe('Terminal', () => {
   it('says everything at once and keeps it for the report', async () => {
     const { io, written } = terminal()
     io.section('One')
-    io.say('A  long\nline.')
+    io.say(' A  long\nline. ')
     const table = { caption: 'c', columns: ['a', 'b'], rows: [['x', '1']] }
     io.table(table)
-    expect(written()).toContain('A long line.\n')
+    expect(written()).toContain('\nA long line.\n\nc:\na  b\nx  1\n')
     const chart = { caption: 'c', x: 'x', y: 'y', series: [] }
     io.chart(chart)
     io.section('Two')
@@ -28,7 +28,7 @@ describe('Terminal', () => {
       {
         heading: 'One',
         blocks: [
-          { kind: 'text', text: 'A  long\nline.' },
+          { kind: 'text', text: ' A  long\nline. ' },
           { kind: 'table', table },
           { kind: 'chart', chart },
         ],

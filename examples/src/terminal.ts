@@ -53,6 +53,7 @@ export class Terminal implements StoryIo {
   table(table: Table): void {
     this.#keep({ kind: 'table', table })
     this.line()
+    if (table.caption !== '') this.line(`${printable(table.caption)}:`)
     const [head, ...rows] = tableLines(table)
     this.line(this.#bold(head!))
     rows.forEach((row, i) => this.line(i === table.highlight ? this.#bold(row) : row))
@@ -109,7 +110,7 @@ export class Terminal implements StoryIo {
 export function wrap(text: string, width: number): string[] {
   const lines: string[] = []
   let line = ''
-  for (const word of text.split(/\s+/)) {
+  for (const word of text.trim().split(/\s+/)) {
     if (line !== '' && line.length + 1 + word.length > width) {
       lines.push(line)
       line = word

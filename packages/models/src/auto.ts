@@ -6,7 +6,7 @@ import {
   type FromConfigOptions,
   type FromPretrainedOptions,
 } from './build.js'
-import { createConfig, type Config, type ConfigJson, type ModelConfig } from './config/config.js'
+import { createConfig, modelTypeOf, type Config, type ConfigJson, type ModelConfig } from './config/config.js'
 import type { Family } from './family.js'
 import { GenerativeModel } from './generation/generative-model.js'
 import { PreTrainedModel, type ModelParts } from './model.js'
@@ -77,7 +77,7 @@ export const AutoConfig = {
 
   /** From keys in config.json's spelling or in camelCase. */
   async fromConfig(json: ConfigJson): Promise<Config> {
-    const family = await familyOf(json['model_type'] ?? json['modelType'], 'the configuration')
+    const family = await familyOf(modelTypeOf(json), 'the configuration')
     return createConfig(family.schema, json)
   },
 }

@@ -10,6 +10,7 @@ import {
 } from '@tiny/core'
 import {
   createConfig,
+  modelTypeOf,
   type Config,
   type ConfigChanges,
   type ConfigJson,
@@ -109,7 +110,7 @@ export async function freshParts(
   requireDtype(options.dtype)
   requireSeed(options.seed)
   const json = given instanceof ModelConfig ? given.toJSON() : given
-  const family = await familyOf(json['model_type'] ?? json['modelType'], 'the configuration')
+  const family = await familyOf(modelTypeOf(json), 'the configuration')
   requireTask(family, task)
   const config = given instanceof ModelConfig ? (given as Config) : createConfig(family.schema, json)
   const tied = family.checkpoint.tie?.fresh(config) === true

@@ -157,11 +157,13 @@ TEST_CASE(
   ThreadPool one(1), two(2), four(4);
   for (const Isa isa : usable_isas()) {
     const MatmulKernels& kernels = matmul_kernels(isa);
-    for (const bool bf16 : {false, true}) {
+    for (int trial = 0; trial < 4; ++trial) {
+      const bool bf16 = trial & 1, transposed = trial & 2;
       Numbers numbers(11);
       // Enough for several units, parts and chunks of k.
       const int64_t m = 301, n = 67, k = 1300;
-      Problem problem(m, n, k, false, true, DType::Float32, bf16 ? DType::BFloat16 : DType::Float32, numbers);
+      Problem problem(m, n, k, false, transposed, DType::Float32, bf16 ? DType::BFloat16 : DType::Float32,
+                      numbers);
       problem.product.bf16 = bf16;
       problem.add_epilogue(Activation::Gelu, numbers);
       problem.product.pre = nullptr;

@@ -288,7 +288,8 @@ export class AdamW {
     // Nothing labelled: a loss and gradients of 0, not 0 / 0.
     const mean = div(one, maximum(count, one))
     const gradNorm = mul(sqrt(sumSquares([...grads.values()])), mean)
-    const clip = maxNorm === null ? mean : mul(mean, minimum(div(maxNorm, add(gradNorm, full([], 1e-6))), one))
+    const clip =
+      maxNorm === null ? mean : mul(mean, minimum(div(maxNorm, add(gradNorm, full([], 1e-6))), one))
     for (const [i, { params, beta1, beta2, eps, weightDecay }] of this.#groups.entries()) {
       for (const parameter of params) {
         const grad = grads.get(parameter)

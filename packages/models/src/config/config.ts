@@ -167,6 +167,14 @@ export function createConfig<K extends Keys>(schema: ConfigSchema<K>, given: Con
   return Object.freeze(config) as Config<K>
 }
 
+/** The `model_type` of a plain configuration. @throws ConfigError for what is no configuration. */
+export function modelTypeOf(json: ConfigJson): unknown {
+  if (typeof (json as unknown) !== 'object' || (json as unknown) === null) {
+    throw new ConfigError(`a configuration is an object of keys, not ${String(json)}`, {})
+  }
+  return json['model_type'] ?? json['modelType']
+}
+
 /** Keys under the names of config.json: camelCase and attribute_map's names are translated, the rest stays. */
 function inFileSpelling(given: ConfigJson, keys: Keys): Record<string, unknown> {
   const home = new Map<string, string>()

@@ -17,22 +17,44 @@ export type Keys = Readonly<Record<string, Key<unknown>>>
 export type ValuesOf<K extends Keys> = { readonly [N in keyof K]: K[N] extends Key<infer T> ? T : never }
 
 export const integer = <T = number>(fallback: number | T, alias?: string): Key<number | T> =>
-  upTo(2 ** 31 - 1, fallback, alias)
+  between(0, 2 ** 31 - 1, fallback, alias)
+
+/** A width, a number of heads or of rows in a table. */
+export const size = <T = number>(fallback: number | T, alias?: string): Key<number | T> =>
+  between(1, 2 ** 31 - 1, fallback, alias)
 
 /** How many layers there are: each is built before the checkpoint is looked at, so a file cannot ask for any number. */
 export const layers = <T = number>(fallback: number | T, alias?: string): Key<number | T> =>
-  upTo(10_000, fallback, alias)
+  between(0, 10_000, fallback, alias)
 
-const upTo = <T>(most: number, fallback: number | T, alias?: string): Key<number | T> =>
+const between = <T>(least: number, most: number, fallback: number | T, alias?: string): Key<number | T> =>
   key(
     fallback,
     alias,
-    `an integer from 0 to ${most}`,
-    (value) => Number.isInteger(value) && (value as number) >= 0 && (value as number) <= most,
+    `an integer from ${least} to ${most}`,
+    (value) => Number.isInteger(value) && (value as number) >= least && (value as number) <= most,
   )
 
 export const real = <T = number>(fallback: number | T, alias?: string): Key<number | T> =>
   key(fallback, alias, 'a number', (value) => typeof value === 'number' && Number.isFinite(value))
+
+/** An epsilon, a standard deviation, a factor of one. */
+export const nonNegative = <T = number>(fallback: number | T, alias?: string): Key<number | T> =>
+  key(
+    fallback,
+    alias,
+    'a number of at least 0',
+    (value) => typeof value === 'number' && Number.isFinite(value) && value >= 0,
+  )
+
+/** A share that dropout drops. */
+export const share = <T = number>(fallback: number | T): Key<number | T> =>
+  key(
+    fallback,
+    undefined,
+    'a number of at least 0 and below 1',
+    (value) => typeof value === 'number' && value >= 0 && value < 1,
+  )
 
 export const flag = <T = boolean>(fallback: boolean | T): Key<boolean | T> =>
   key(fallback, undefined, 'true or false', (value) => typeof value === 'boolean')

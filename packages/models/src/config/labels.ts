@@ -10,13 +10,18 @@ export interface Labels {
 const mostLabels = 1_000_000
 
 /**
- * Reads `id2label`, `label2id` and `num_labels` of a configuration. Without any, there are two classes, LABEL_0 and
+ * Reads `id2label`, `label2id` (which may stand alone) and `num_labels` of a configuration. Without any, there are two classes, LABEL_0 and
  * LABEL_1, as in transformers.
  *
  * @throws ConfigError where they disagree, or where class numbers are not 0, 1, 2, …
  */
 export function readLabels(id2label: unknown, label2id: unknown, numLabels: unknown): Labels {
-  const names = id2label == null ? undefined : namesOf(id2label)
+  const names =
+    id2label != null
+      ? namesOf(id2label, 'id2label')
+      : label2id != null
+        ? namesOf(inverseOf(label2id), 'label2id')
+        : undefined
   const fits = Number.isInteger(numLabels) && (numLabels as number) > 0 && (numLabels as number) <= mostLabels
   if (numLabels != null && !fits) {
     throw new ConfigError(
@@ -26,9 +31,8 @@ export function readLabels(id2label: unknown, label2id: unknown, numLabels: unkn
   }
   const count = (numLabels as number | null | undefined) ?? names?.length ?? 2
   if (names !== undefined && names.length !== count) {
-    throw new ConfigError(`num_labels is ${count}, but id2label names ${names.length} classes`, {
-      key: 'id2label',
-    })
+    const key = id2label == null ? 'label2id' : 'id2label'
+    throw new ConfigError(`num_labels is ${count}, but ${key} names ${names.length} classes`, { key })
   }
   const list = names ?? Array.from({ length: count }, (_, id) => `LABEL_${id}`)
   const inverse = Object.fromEntries(list.map((name, id) => [name, id]))
@@ -43,12 +47,18 @@ export function readLabels(id2label: unknown, label2id: unknown, numLabels: unkn
   return { id2label: list, label2id: inverse }
 }
 
-function namesOf(id2label: unknown): string[] {
-  const entries = Object.entries(id2label as Record<string, unknown>)
+/** { spam: 0, ham: 1 } to { 0: 'spam', 1: 'ham' }. */
+function inverseOf(label2id: unknown): unknown {
+  if (typeof label2id !== 'object' || label2id === null) return label2id
+  return Object.fromEntries(Object.entries(label2id).map(([name, id]) => [String(id), name]))
+}
+
+function namesOf(id2label: unknown, key: string): string[] {
+  const entries = typeof id2label === 'object' ? Object.entries(id2label as Record<string, unknown>) : []
   const names = Array.from<string | undefined>({ length: entries.length })
   for (const [id, name] of entries) names[Number(id)] = String(name)
   if (entries.length === 0 || names.length !== entries.length || names.includes(undefined)) {
-    throw new ConfigError('id2label must name the classes 0, 1, 2, … without a gap', { key: 'id2label' })
+    throw new ConfigError(`${key} must name the classes 0, 1, 2, … without a gap`, { key })
   }
   return names as string[]
 }

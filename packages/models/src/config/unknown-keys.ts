@@ -1,3 +1,5 @@
+import { toSnake } from './keys.js'
+
 /**
  * Keys that transformers writes and that change no number of a forward pass: kept for the file, read by nobody or by
  * generation alone.
@@ -19,7 +21,6 @@ const neutral = new Set(
 /** Keys that are neutral only while they hold this value. */
 const neutralValues: Readonly<Record<string, readonly unknown[]>> = {
   add_cross_attention: [false],
-  chunk_size_feed_forward: [0],
   cross_attention_hidden_size: [],
   is_decoder: [false],
   tie_encoder_decoder: [false],
@@ -39,12 +40,17 @@ const mathsWords = new Set(
   softcapping sparse sparsity ssm state style temperature theta type width window yarn`.split(/\s+/),
 )
 
-/** Whether leaving this key unread could change what a model computes. `value` as in the file. */
+/**
+ * Whether leaving this key unread could change what a model computes.
+ *
+ * @param name in either spelling: what is misspelled in camelCase is ignored no more than in a file.
+ */
 export function changesTheMaths(name: string, value: unknown, familyNeutral: ReadonlySet<string>): boolean {
-  if (familyNeutral.has(name)) return false
-  if (isOff(value) || neutralValues[name]?.includes(value)) return false
-  if (neutral.has(name) && !(name in neutralValues)) return false
-  return name in neutralValues || name.split('_').some((word) => mathsWords.has(word.toLowerCase()))
+  const key = toSnake(name)
+  if (familyNeutral.has(key)) return false
+  if (isOff(value) || neutralValues[key]?.includes(value)) return false
+  if (neutral.has(key) && !(key in neutralValues)) return false
+  return key in neutralValues || key.split('_').some((word) => mathsWords.has(word))
 }
 
 function isOff(value: unknown): boolean {

@@ -8,31 +8,31 @@ import { Mlp } from '../blocks/mlp.js'
 import { LayerNorm } from '../blocks/norms.js'
 import type { CacheShape, SingleBackbone, Stack, StackContext } from '../blocks/stack.js'
 import type { Config } from '../config/config.js'
-import { flag, integer, layers, optional, real, text, type Keys } from '../config/keys.js'
+import { flag, layers, nonNegative, optional, share, size, text, type Keys } from '../config/keys.js'
 import type { Family } from '../family.js'
 import type { Batch } from '../inputs/batch.js'
 import { normal } from '../parameters/initialisers.js'
 import type { Weights } from '../parameters/weights.js'
 
 const keys = {
-  vocabSize: integer(50257),
-  nPositions: integer(1024, 'maxPositionEmbeddings'),
-  nEmbd: integer(768, 'hiddenSize'),
+  vocabSize: size(50257),
+  nPositions: size(1024, 'maxPositionEmbeddings'),
+  nEmbd: size(768, 'hiddenSize'),
   nLayer: layers(12, 'numHiddenLayers'),
-  nHead: integer(12, 'numAttentionHeads'),
-  nInner: optional(integer(0)),
+  nHead: size(12, 'numAttentionHeads'),
+  nInner: optional(size(0)),
   activationFunction: text('gelu_new'),
-  residPdrop: real(0.1),
-  embdPdrop: real(0.1),
-  attnPdrop: real(0.1),
-  layerNormEpsilon: real(1e-5),
-  initializerRange: real(0.02),
+  residPdrop: share(0.1),
+  embdPdrop: share(0.1),
+  attnPdrop: share(0.1),
+  layerNormEpsilon: nonNegative(1e-5),
+  initializerRange: nonNegative(0.02),
   scaleAttnWeights: flag(true),
   scaleAttnByInverseLayerIdx: flag(false),
   // Another order of the same operations, which float32 scores do not need.
   reorderAndUpcastAttn: flag(false),
-  classifierDropout: optional(real(0)),
-  hiddenDropout: optional(real(0)),
+  classifierDropout: optional(share(0)),
+  hiddenDropout: optional(share(0)),
 } satisfies Keys
 
 export type Gpt2Config = Config<typeof keys>

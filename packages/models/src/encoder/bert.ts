@@ -9,27 +9,27 @@ import { Mlp } from '../blocks/mlp.js'
 import { LayerNorm } from '../blocks/norms.js'
 import type { SingleBackbone, Stack, StackContext } from '../blocks/stack.js'
 import type { Config } from '../config/config.js'
-import { integer, layers, oneOf, optional, real, text, type Keys } from '../config/keys.js'
+import { layers, nonNegative, oneOf, optional, share, size, text, type Keys } from '../config/keys.js'
 import type { Family } from '../family.js'
 import type { Batch } from '../inputs/batch.js'
 import { normal, normalWithZeroRow } from '../parameters/initialisers.js'
 import type { Role, Weights } from '../parameters/weights.js'
 
 const keys = {
-  vocabSize: integer(30522),
-  hiddenSize: integer(768),
+  vocabSize: size(30522),
+  hiddenSize: size(768),
   numHiddenLayers: layers(12),
-  numAttentionHeads: integer(12),
-  intermediateSize: integer(3072),
+  numAttentionHeads: size(12),
+  intermediateSize: size(3072),
   hiddenAct: text('gelu'),
-  hiddenDropoutProb: real(0.1),
-  attentionProbsDropoutProb: real(0.1),
-  maxPositionEmbeddings: integer(512),
-  typeVocabSize: integer(2),
-  initializerRange: real(0.02),
-  layerNormEps: real(1e-12),
+  hiddenDropoutProb: share(0.1),
+  attentionProbsDropoutProb: share(0.1),
+  maxPositionEmbeddings: size(512),
+  typeVocabSize: size(2),
+  initializerRange: nonNegative(0.02),
+  layerNormEps: nonNegative(1e-12),
   positionEmbeddingType: oneOf(['absolute'], 'absolute'),
-  classifierDropout: optional(real(0)),
+  classifierDropout: optional(share(0)),
 } satisfies Keys
 
 export type BertConfig = Config<typeof keys>

@@ -97,9 +97,12 @@ export class GenerativeModel extends PreTrainedModel {
     const settings = readSettings(options, this.generationConfig, this.config, tokens.vocabSize)
     const { backbone } = this.network
     if (options.decoderStartTokenId !== undefined && !('encoder' in backbone)) {
-      throw new OptionError('decoderStartTokenId is for encoder–decoders; a decoder goes on from its prompt', {
-        option: 'decoderStartTokenId',
-      })
+      throw new OptionError(
+        'decoderStartTokenId is for encoder–decoders; a decoder goes on from its prompt',
+        {
+          option: 'decoderStartTokenId',
+        },
+      )
     }
     const track = (call: Promise<unknown>): void => void this.track(call)
     return new Generation(

@@ -76,7 +76,11 @@ describe('labels', () => {
       ),
     ).toEqual({ shape: [2, 2], data: Float32Array.of(1, 0, 0, 1) })
     expect(toFloats([0.5, 1], 'labels')).toEqual({ shape: [2], data: Float32Array.of(0.5, 1) })
-    for (const labels of [[0.5, 'a'], [Number.NaN, 1], [null, 1]] as never[][]) {
+    for (const labels of [
+      [0.5, 'a'],
+      [Number.NaN, 1],
+      [null, 1],
+    ] as never[][]) {
       expect(() => toFloats(labels, 'labels')).toThrow(expect.objectContaining({ code: 'DTYPE' }))
       expect(() => toFloats([labels], 'labels')).toThrow(expect.objectContaining({ code: 'DTYPE', row: 0 }))
     }

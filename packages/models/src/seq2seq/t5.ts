@@ -9,29 +9,44 @@ import { RmsNorm } from '../blocks/norms.js'
 import { RelativeBias } from '../blocks/relative-bias.js'
 import type { CacheShape, CrossStack, PairBackbone, Stack, StackContext } from '../blocks/stack.js'
 import type { Config } from '../config/config.js'
-import { flag, integer, layers as layerCount, optional, real, text, type Keys } from '../config/keys.js'
+import {
+  flag,
+  layers as layerCount,
+  nonNegative,
+  optional,
+  share,
+  size,
+  text,
+  type Keys,
+  type ValuesOf,
+} from '../config/keys.js'
 import type { Family } from '../family.js'
 import type { Batch } from '../inputs/batch.js'
 import { normal } from '../parameters/initialisers.js'
 import type { Weights } from '../parameters/weights.js'
 
 const keys = {
-  vocabSize: integer(32128),
-  dModel: integer(512, 'hiddenSize'),
-  dKv: integer(64, 'headDim'),
-  dFf: integer(2048),
+  vocabSize: size(32128),
+  dModel: size(512, 'hiddenSize'),
+  dKv: size(64, 'headDim'),
+  dFf: size(2048),
   numLayers: layerCount(6, 'numHiddenLayers'),
   numDecoderLayers: optional(layerCount(6)),
-  numHeads: integer(8, 'numAttentionHeads'),
-  relativeAttentionNumBuckets: integer(32),
-  relativeAttentionMaxDistance: integer(128),
-  dropoutRate: real(0.1),
-  layerNormEpsilon: real(1e-6),
-  initializerFactor: real(1),
+  numHeads: size(8, 'numAttentionHeads'),
+  relativeAttentionNumBuckets: size(32),
+  relativeAttentionMaxDistance: size(128),
+  dropoutRate: share(0.1),
+  layerNormEpsilon: nonNegative(1e-6),
+  initializerFactor: nonNegative(1),
   feedForwardProj: text('relu'),
-  classifierDropout: real(0),
+  // What transformers derives from feed_forward_proj and writes beside it.
+  denseActFn: optional(text('relu')),
+  isGatedAct: optional(flag(false)),
+  classifierDropout: share(0),
   scaleDecoderOutputs: optional(flag(true)),
 } satisfies Keys
+
+const mostDistance = 2 ** 20
 
 export type T5Config = Config<typeof keys>
 
@@ -57,18 +72,24 @@ function attentionOf(weights: Weights, config: T5Config, layer: number, causal: 
   return new Attention(weights, options)
 }
 
-/** The feed-forward branch; `feed_forward_proj` names its activation, behind 'gated-' where it has a gate. */
+/** `feed_forward_proj` names an activation, behind 'gated-' where there is a gate; read as transformers reads it. */
+function feedForward(proj: string): { gated: boolean; activation: string } {
+  const gated = proj.startsWith('gated-')
+  const name = gated ? proj.slice('gated-'.length) : proj
+  // 'gated-gelu' is the tanh approximation, 'gelu' alone the exact one.
+  return { gated, activation: gated && name === 'gelu' ? 'gelu_new' : name }
+}
+
+/** The feed-forward branch. */
 function mlpOf(weights: Weights, config: T5Config): Mlp {
   const { dModel: width, dFf: inner, initializerFactor: factor, dropoutRate, feedForwardProj } = config
-  const gated = feedForwardProj.startsWith('gated-')
-  const name = gated ? feedForwardProj.slice('gated-'.length) : feedForwardProj
+  const { gated, activation } = feedForward(feedForwardProj)
   const into = { weight: normal(factor * width ** -0.5) }
   return new Mlp(weights, {
     width,
     inner,
     bias: false,
-    // As transformers reads it: 'gated-gelu' is the tanh approximation, 'gelu' alone the exact one.
-    activation: activationOf(gated && name === 'gelu' ? 'gelu_new' : name, 'feed_forward_proj'),
+    activation: activationOf(activation, 'feed_forward_proj'),
     dropout: { inner: dropoutRate, output: dropoutRate },
     ...(gated
       ? { gate: { name: 'wi_0', ...into }, up: { name: 'wi_1', ...into } }
@@ -182,30 +203,49 @@ export class T5Model implements PairBackbone {
   }
 }
 
+/** @throws ConfigError for combinations that cannot be, naming the key. */
+function checkConfig(config: ValuesOf<typeof keys>): void {
+  const { feedForwardProj: proj, denseActFn, isGatedAct } = config
+  const parts = proj.split('-')
+  if (parts.length > 2 || (parts.length === 2 && parts[0] !== 'gated')) {
+    throw new ConfigError(`feed_forward_proj is 'ACTIVATION' or 'gated-ACTIVATION', not '${proj}'`, {
+      key: 'feed_forward_proj',
+    })
+  }
+  const { gated, activation } = feedForward(proj)
+  const contradiction =
+    (denseActFn ?? activation) !== activation
+      ? 'dense_act_fn'
+      : (isGatedAct ?? gated) !== gated
+        ? 'is_gated_act'
+        : undefined
+  if (contradiction !== undefined) {
+    throw new ConfigError(`${contradiction} contradicts feed_forward_proj '${proj}'`, { key: contradiction })
+  }
+  const { relativeAttentionNumBuckets: buckets, relativeAttentionMaxDistance: distance } = config
+  if (buckets < 4 || buckets % 2 !== 0) {
+    throw new ConfigError(`relative_attention_num_buckets must be even and at least 4, not ${buckets}`, {
+      key: 'relative_attention_num_buckets',
+    })
+  }
+  // Distances up to half of the buckets have one each, and a table holds every distance.
+  if (distance <= buckets / 2 || distance > mostDistance) {
+    throw new ConfigError(
+      `relative_attention_max_distance must be above ${buckets / 2} (half of relative_attention_num_buckets) and at ` +
+        `most ${mostDistance}, not ${distance}`,
+      { key: 'relative_attention_max_distance' },
+    )
+  }
+}
+
 export const t5: Family<typeof keys> = {
   kind: 'seq2seq',
   schema: {
     modelType: 't5',
     keys,
     defaults: { padTokenId: 0, eosTokenId: 1, isEncoderDecoder: true },
-    // What transformers derives from feed_forward_proj, and what older files hold besides.
-    neutral: ['dense_act_fn', 'is_gated_act', 'n_positions'],
-    check({ feedForwardProj, relativeAttentionNumBuckets: buckets }) {
-      const parts = feedForwardProj.split('-')
-      if (parts.length > 2 || (parts.length === 2 && parts[0] !== 'gated')) {
-        throw new ConfigError(
-          `feed_forward_proj is 'ACTIVATION' or 'gated-ACTIVATION', not '${feedForwardProj}'`,
-          {
-            key: 'feed_forward_proj',
-          },
-        )
-      }
-      if (buckets < 4 || buckets % 2 !== 0) {
-        throw new ConfigError(`relative_attention_num_buckets must be even and at least 4, not ${buckets}`, {
-          key: 'relative_attention_num_buckets',
-        })
-      }
-    },
+    neutral: ['n_positions'], // of older files
+    check: checkConfig,
   },
   classes: { Base: 'T5Model', Seq2SeqLM: 'T5ForConditionalGeneration' },
   prefix: '',
