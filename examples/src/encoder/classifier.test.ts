@@ -56,7 +56,7 @@ it('takes the saved weights under a new head, or none of them', async () => {
   expect(await weight(d, words)).not.toEqual(await weight(saved, words))
   expect(await weight(a, 'classifier.weight')).toEqual(await weight(b, 'classifier.weight'))
   expect(await weight(a, 'classifier.weight')).not.toEqual(await weight(c, 'classifier.weight'))
-  expect(a.config.id2label).toEqual({ 0: 'ham', 1: 'spam' })
+  expect(a.config.id2label).toEqual(['ham', 'spam'])
   const shapes = (model: PreTrainedModel) =>
     [...model.namedParameters()].map(([name, { shape }]) => [name, shape])
   expect(shapes(d)).toEqual(shapes(a))

@@ -17,8 +17,8 @@ export const shape = {
 } as const
 
 /**
- * Twice as many words are hidden as in BERT: every step then learns from twice as many guesses, which pays where steps
- * are few (Wettig et al. 2023). A shorter memory of squared gradients (β₂) allows the larger learning rate.
+ * Twice as many words are hidden as in BERT, so that every step learns from twice as many guesses; models learn as much
+ * or more from it (Wettig et al. 2023). A shorter memory of squared gradients (β₂) allows the larger learning rate.
  */
 export const pretraining = {
   maxSteps: 2000,

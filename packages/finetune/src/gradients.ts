@@ -10,7 +10,7 @@ import {
   withRandomKey,
 } from '@tiny/core'
 import type { CompiledFunction, Parameter, Tensor } from '@tiny/core'
-import { modelLoss, packBatch, type ModelInputs, type TrainableModel } from './model-loss.js'
+import { modelLoss, packBatch, requireModel, type ModelInputs, type TrainableModel } from './model-loss.js'
 import { backward, batchArguments } from './optim/backward.js'
 import { requireNumber } from './options.js'
 
@@ -53,6 +53,7 @@ export async function lossAndGradients(
   options: LossAndGradientsOptions = {},
 ): Promise<LossAndGradients> {
   checkOptions(options, ['seed', 'signal'], 'lossAndGradients')
+  requireModel('lossAndGradients', model)
   requireNumber('lossAndGradients', 'seed', options.seed, { least: 0, most: 2 ** 31 - 1, integer: true })
   const given = Array.isArray(inputs) ? (inputs as readonly ModelInputs[]) : [inputs as ModelInputs]
   if (given.length === 0) throw new OptionError('lossAndGradients got no batch', { option: 'inputs' })

@@ -1,10 +1,17 @@
-import { UnsupportedError } from '@tiny/core'
-import { packTrainingBatch, trainingLoss, type ModelInputs, type PreTrainedModel } from '@tiny/models'
+import { OptionError, UnsupportedError } from '@tiny/core'
+import { packTrainingBatch, PreTrainedModel, trainingLoss, type ModelInputs } from '@tiny/models'
+import { describe } from './options.js'
 
 export type { ModelInputs }
 export type TrainableModel = PreTrainedModel
 export const packBatch = packTrainingBatch
 export const modelLoss = trainingLoss
+
+/** @throws OptionError for what is no model. */
+export function requireModel(where: string, model: unknown): asserts model is TrainableModel {
+  if (model instanceof PreTrainedModel) return
+  throw new OptionError(`${where} takes a model of @tiny/models, not ${describe(model)}`, { where })
+}
 
 /** @throws UnsupportedError where a batch's loss is no cross-entropy over classes, which alone can be smoothed. */
 export function requireSmoothable(

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { checkOptions, saveCheckpoint } from '@tiny/core'
+import { checkOptions, OptionError, saveCheckpoint } from '@tiny/core'
 import type { PreTrainedModel } from './model.js'
 import type { Tokenizer } from './tokenizer/index.js'
 
@@ -16,6 +16,9 @@ const transformersVersion = '5.17.0'
 /** @internal */
 export async function saveModel(model: PreTrainedModel, folder: string, options: SaveOptions): Promise<void> {
   checkOptions(options, ['tokenizer'], 'savePretrained')
+  if (typeof (folder as unknown) !== 'string') {
+    throw new OptionError('savePretrained needs a folder', { argument: 'folder' })
+  }
   await mkdir(folder, { recursive: true })
   const parameters = [...model.namedParameters()]
   const dtype = parameters[0]?.[1].dtype

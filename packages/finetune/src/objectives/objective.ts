@@ -15,6 +15,8 @@ export interface ObjectiveContext {
   readonly mlmProbability: number
   readonly vocabSize: number | undefined
   readonly label2id: Readonly<Record<string, number>>
+  /** Whether the model takes segments; a tokenizer's are left out where it does not. */
+  readonly tokenTypes: boolean
 }
 
 /** From examples to batches, for one of transformers' tasks. */
@@ -55,7 +57,7 @@ export interface Encoded {
 export async function encodeExamples(
   examples: readonly Example[],
   name: string,
-  { tokenizer, maxLength }: ObjectiveContext,
+  { tokenizer, maxLength, tokenTypes }: ObjectiveContext,
   { overflow = false, truncate = true } = {},
 ): Promise<Encoded[]> {
   const encoded: Encoded[][] = examples.map(() => [])
@@ -100,7 +102,11 @@ export async function encodeExamples(
     batch.inputIds.forEach((inputIds, row) => {
       const example = texts[batch.overflowToSampleMapping?.[row] ?? row]!
       if (inputIds.length > 0)
-        encoded[example]!.push({ inputIds, tokenTypeIds: batch.tokenTypeIds?.[row], example })
+        encoded[example]!.push({
+          inputIds,
+          tokenTypeIds: tokenTypes ? batch.tokenTypeIds?.[row] : undefined,
+          example,
+        })
     })
   }
   return encoded.flat()

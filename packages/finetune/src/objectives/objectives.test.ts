@@ -22,6 +22,7 @@ const context = (changes: Partial<ObjectiveContext> = {}): ObjectiveContext => (
   mlmProbability: 0.15,
   vocabSize: undefined,
   label2id: { ham: 0, spam: 1 },
+  tokenTypes: true,
   ...changes,
 })
 const random = (row: number): RandomStream => new RandomStream(1, row)

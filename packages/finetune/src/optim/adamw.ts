@@ -11,7 +11,6 @@ import {
   maximum,
   minimum,
   mul,
-  nn,
   OptionError,
   randomKey,
   scalarInput,
@@ -29,6 +28,7 @@ import { requireNumber } from '../options.js'
 import {
   modelLoss,
   packBatch,
+  requireModel,
   requireSmoothable,
   type ModelInputs,
   type TrainableModel,
@@ -142,7 +142,8 @@ export class AdamW {
     const batches = Array.isArray(inputs) ? (inputs as object[]) : [inputs]
     if (batches.length === 0) throw new OptionError('AdamW.step got no batch', { option: 'inputs' })
     const { labelSmoothing = 0 } = options
-    const model = target instanceof nn.Module ? target : undefined
+    if (typeof target !== 'function') requireModel('AdamW.step', target)
+    const model = typeof target === 'function' ? undefined : target
     if (model === undefined && labelSmoothing > 0) {
       throw new OptionError("AdamW.step: labelSmoothing belongs to a model's loss, not to a function", {
         option: 'labelSmoothing',

@@ -4,7 +4,7 @@ import { OptionError, throwIfAborted } from '@tiny/core'
 import { RandomStream } from '../data/random.js'
 import { readExamples, requireDataset, type Dataset, type Row } from '../data/rows.js'
 import { requireMetric } from '../metrics/metric.js'
-import type { ModelInputs, TrainableModel } from '../model-loss.js'
+import { requireModel, type ModelInputs, type TrainableModel } from '../model-loss.js'
 import { objectiveOf } from '../objectives/index.js'
 import type { Objective } from '../objectives/objective.js'
 import { AdamW } from '../optim/adamw.js'
@@ -35,6 +35,7 @@ export class Trainer {
 
   /** @throws OptionError, UnsupportedError naming the option. */
   constructor(model: TrainableModel, options: TrainerOptions) {
+    requireModel('Trainer', model)
     this.model = model
     this.#settings = readTrainerOptions(options, model.task)
     requireMetric(options.metric)
@@ -57,6 +58,7 @@ export class Trainer {
       mlmProbability,
       vocabSize: numberIn(config, 'vocabSize'),
       label2id: model.config.label2id,
+      tokenTypes: numberIn(config, 'typeVocabSize') !== undefined,
     })
     this.#schedule(1) // refuses names and numbers now rather than after the data is read
   }

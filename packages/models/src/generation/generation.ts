@@ -1,6 +1,7 @@
 import { checkOptions, OptionError, UnsupportedError, type Tensor } from '@tiny/core'
 import type { Backbone, CacheShape } from '../blocks/stack.js'
 import type { Batch, HostArray } from '../inputs/batch.js'
+import { companions } from '../inputs/pack.js'
 import { toIntegerRows, type IntegerRows, type RowsInput } from '../inputs/rows.js'
 import { packTokens, type TokenSpec } from '../inputs/tokens.js'
 import { toInputs } from '../outputs/run.js'
@@ -14,6 +15,10 @@ export interface GenerateInputs {
   readonly inputIds: RowsInput
   /** 1 for tokens, 0 for padding on either side. */
   readonly attentionMask?: RowsInput | undefined
+  // Of encodeBatch's result; see ModelInputs.
+  readonly offsets?: unknown
+  readonly sequenceIds?: unknown
+  readonly overflowToSampleMapping?: unknown
 }
 
 export type FinishReason = 'eos' | 'length' | 'stop' | 'abort'
@@ -51,7 +56,7 @@ export class Generation implements AsyncIterable<Chosen[]> {
 
   /** @throws OptionError, IndexError and the like, naming the input, its row and its column. */
   constructor(generator: Generator, inputs: GenerateInputs, settings: Settings) {
-    checkOptions(inputs, ['inputIds', 'attentionMask'], 'the inputs of generate')
+    checkOptions(inputs, ['inputIds', 'attentionMask', ...companions], 'the inputs of generate')
     if (inputs.inputIds === undefined) throw new OptionError('inputIds is missing', { input: 'inputIds' })
     const ids = toIntegerRows(inputs.inputIds, 'inputIds')
     const mask =

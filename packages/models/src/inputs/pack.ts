@@ -31,7 +31,14 @@ export interface ModelInputs {
   readonly labels?: RowsInput | ColumnInput | undefined
   readonly startPositions?: ColumnInput | undefined
   readonly endPositions?: ColumnInput | undefined
+  // What encodeBatch tells the caller about the ids, so that its result goes in as it is; no model reads it.
+  readonly offsets?: unknown
+  readonly sequenceIds?: unknown
+  readonly overflowToSampleMapping?: unknown
 }
+
+/** What of a tokenizer's result is for its caller alone. */
+export const companions = ['offsets', 'sequenceIds', 'overflowToSampleMapping']
 
 /** What a model says about its inputs. */
 export interface PackSpec {
@@ -68,6 +75,7 @@ const inputNames = [
   'labels',
   'startPositions',
   'endPositions',
+  ...companions,
 ]
 
 /**
