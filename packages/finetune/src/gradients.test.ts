@@ -1,7 +1,8 @@
 import { fileURLToPath } from 'node:url'
-import { openCheckpoint, UnsupportedError } from '@tiny/core'
+import { openCheckpoint, parameter, UnsupportedError } from '@tiny/core'
 import {
   AutoModelForCausalLM,
+  AutoModelForMaskedLM,
   AutoModelForQuestionAnswering,
   AutoModelForSequenceClassification,
 } from '@tiny/models'
@@ -9,6 +10,7 @@ import { describe, expect, it } from 'vitest'
 import { lossAndGradients } from './gradients.js'
 import type { ModelInputs } from './model-loss.js'
 import { AdamW } from './optim/adamw.js'
+import { Trainer } from './trainer/trainer.js'
 
 const folder = fileURLToPath(new URL('../../../golden/decoder/gpt2', import.meta.url))
 const norm = (values: ArrayLike<number>): number => Math.hypot(...Array.from(values))
@@ -83,6 +85,80 @@ describe('lossAndGradients', () => {
     expect(other.loss).not.toBe(first.loss)
     await expect(lossAndGradients(model, { inputIds: [[1]] })).rejects.toThrow(/labels/)
     await expect(lossAndGradients(model, [])).rejects.toThrow(/no batch/)
+  })
+})
+
+describe('half precision', () => {
+  it.each(['float16', 'bfloat16'] as const)('%s weights have float32 gradients', async (dtype) => {
+    const batch = { inputIds: [[1, 2, 3]], labels: [[1, 2, 3]] }
+    await using half = await AutoModelForCausalLM.fromPretrained(folder, { dtype, precision: 'float32' })
+    await using full = await AutoModelForCausalLM.fromPretrained(folder, { dtype: 'float32' })
+    const [found, wanted] = [await lossAndGradients(half, batch), await lossAndGradients(full, batch)]
+    expect([...found.gradients.keys()]).toEqual([...wanted.gradients.keys()])
+    const { data } = found.gradients.get('transformer.wte.weight')!
+    const { data: exact } = wanted.gradients.get('transformer.wte.weight')!
+    expect(data).toBeInstanceOf(Float32Array)
+    expect(norm(data.map((value, i) => value - exact[i]!)) / norm(exact)).toBeLessThan(0.05)
+  })
+})
+
+describe('a model', () => {
+  const batch = {
+    inputIds: [
+      [1, 2, 3],
+      [4, 5],
+    ],
+    labels: [
+      [1, 2, 3],
+      [4, 5],
+    ],
+  }
+  const fresh = () => AutoModelForMaskedLM.fromConfig(bert, { seed: 2 })
+
+  it('shows a step that was asked for before', async () => {
+    await using model = await fresh()
+    await using optimizer = new AdamW(model.parameters(), { lr: 0.1 })
+    const before = (await model.run(batch)).loss
+    const step = optimizer.step(model, batch)
+    const during = (await model.run(batch)).loss
+    await step
+    expect(during).not.toBe(before)
+    expect((await model.run(batch)).loss).toBe(during)
+  })
+
+  it('that is disposed of finishes its steps and its gradients', async () => {
+    const model = await fresh()
+    await using optimizer = new AdamW(model.parameters(), { lr: 0.1 })
+    const work = [
+      optimizer.step(model, batch),
+      optimizer.step(model, batch),
+      lossAndGradients(model, batch),
+    ] as const
+    await model.dispose()
+    for (const { loss } of await Promise.all(work)) expect(loss).toBeGreaterThan(0)
+    await expect(optimizer.step(model, batch)).rejects.toMatchObject({ code: 'DISPOSED' })
+    await expect(lossAndGradients(model, batch)).rejects.toMatchObject({ code: 'DISPOSED' })
+  })
+
+  it('trains in the mode that it had when a step was asked for', async () => {
+    await using model = await AutoModelForMaskedLM.fromConfig({ ...bert, hidden_dropout_prob: 0.5 })
+    await using optimizer = new AdamW(model.parameters(), { lr: 0 })
+    const plain = (await model.run(batch)).loss!
+    model.train()
+    const steps = [optimizer.step(model, batch), optimizer.step(model, batch)]
+    model.eval()
+    steps.push(optimizer.step(model, batch))
+    const losses = (await Promise.all(steps)).map(({ loss }) => Math.abs(loss - plain))
+    expect(losses.map((distance) => distance > 1e-5)).toEqual([true, true, false])
+  })
+
+  it('is what is asked for', async () => {
+    for (const nothing of [null, {}, 'bert'] as never[]) {
+      await expect(lossAndGradients(nothing, batch)).rejects.toThrow(/takes a model/)
+      expect(() => new Trainer(nothing, { train: ['a text'] })).toThrow(/takes a model/)
+      await using optimizer = new AdamW([parameter('w', [1])])
+      await expect(optimizer.step(nothing, batch)).rejects.toThrow(/takes a model/)
+    }
   })
 })
 

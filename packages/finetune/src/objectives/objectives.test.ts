@@ -28,6 +28,18 @@ const context = (changes: Partial<ObjectiveContext> = {}): ObjectiveContext => (
 const random = (row: number): RandomStream => new RandomStream(1, row)
 const text = 'the transformer reads the sentence and decides which words deserve attention'
 
+describe('segments', () => {
+  it('of a tokenizer are left out for models that take none', async () => {
+    const examples = [{ text, target: text }]
+    const keysWith = async (tokenTypes: boolean) => {
+      const objective = objectiveOf('Seq2SeqLM', context({ tokenizer: bert, tokenTypes }))
+      return Object.keys(objective.collate(await objective.prepare(examples, 'train'), random))
+    }
+    expect(await keysWith(true)).toContain('tokenTypeIds')
+    expect(await keysWith(false)).toEqual(['inputIds', 'labels'])
+  })
+})
+
 describe('masked language modelling', () => {
   const ids = (length: number): number[] => [2, ...Array.from({ length }, (_, i) => 5 + (i % 200)), 3]
 

@@ -70,6 +70,8 @@ describe('a file', () => {
       label2id: { spam: 0, ham: 1 },
     })
     expect(config.with({}).toJSON()).toEqual(file)
+    expect(config.with({ label2id: { ham: 1, spam: 0 } }).id2label).toEqual(['spam', 'ham'])
+    expect(() => config.with({ label2id: { ham: 1, spam: 2 } })).toThrow(/without a gap/)
     expect(() => config.with({ id2label: { 1: 'a', 2: 'b' } })).toThrow(/without a gap/)
     expect(() => config.with({ numLabels: 2, id2label: ['a', 'b', 'c'] })).toThrow(ConfigError)
   })
@@ -108,10 +110,39 @@ describe('what is not understood', () => {
     ['hidden_size', '64'],
     ['hidden_dropout_prob', 'a'],
     ['num_hidden_layers', 1.5],
+    ['num_hidden_layers', 1e9],
+    ['num_labels', 1e9],
+    ['hidden_size', 0],
+    ['intermediate_size', 1e12],
+    ['hidden_dropout_prob', 2],
+    ['classifier_dropout', -1],
+    ['layer_norm_eps', -1],
+    ['id2label', 'abc'],
   ])('%s: %s is named', (key, value) => {
     expect(() => createConfig(bert.schema, { [key]: value })).toThrow(
       expect.objectContaining({ code: 'CONFIG', key }),
     )
+  })
+
+  it.each(['slidingWindow', 'rotaryDim', 'hiddenSizes'])('%s is refused in camelCase, too', (key) => {
+    expect(() => createConfig(bert.schema, { [key]: 8 })).toThrow(expect.objectContaining({ key }))
+  })
+
+  it.each([
+    { dense_act_fn: 'gelu_new' },
+    { is_gated_act: true },
+    { feed_forward_proj: 'gated-gelu', dense_act_fn: 'gelu' },
+    { relative_attention_max_distance: 16 },
+    { relative_attention_max_distance: 2 ** 31 - 1 },
+    { relative_attention_num_buckets: 5 },
+  ])('T5: %j contradicts itself', (json) => {
+    const key = Object.keys(json).at(-1)
+    expect(() => createConfig(t5.schema, json)).toThrow(expect.objectContaining({ code: 'CONFIG', key }))
+  })
+
+  it('T5 takes what transformers derives from feed_forward_proj', () => {
+    const derived = { feed_forward_proj: 'gated-gelu', dense_act_fn: 'gelu_new', is_gated_act: true }
+    expect(createConfig(t5.schema, derived).toJSON()).toMatchObject(derived)
   })
 
   it('null takes the default', () => {

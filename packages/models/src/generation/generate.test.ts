@@ -186,6 +186,13 @@ describe('an abort', () => {
 })
 
 describe('prompts that cannot be', () => {
+  it('have no start token of a decoder of its own', async () => {
+    await expect(gpt2.generate({ inputIds: [[1]] }, { decoderStartTokenId: 1 })).rejects.toMatchObject({
+      code: 'OPTION',
+      option: 'decoderStartTokenId',
+    })
+  })
+
   it.each([
     [
       'beyond the positions',

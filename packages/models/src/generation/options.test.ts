@@ -4,7 +4,7 @@ import { gpt2 } from '../decoder/gpt2.js'
 import { readSettings, type GenerateOptions } from './options.js'
 
 const config = createConfig(gpt2.schema, { eos_token_id: 7 })
-const read = (options: object = {}, file: Record<string, unknown> = {}) =>
+const read = (options: object | null = {}, file: Record<string, unknown> = {}) =>
   readSettings(options as GenerateOptions, file, config, 40)
 
 describe('options', () => {
@@ -77,6 +77,11 @@ describe('options', () => {
     [{ eosTokenId: [1, 40] }, /outside the vocabulary of 40/],
     [{ stopStrings: ['a'] }, /tokenizer/],
     [{ onAbort: 'later' }, /onAbort/],
+    [{ maxNewTokens: Number.NaN }, /not NaN/],
+    [{ eosTokenId: 'x' }, /eosTokenId/],
+    [{ stopStrings: [3] }, /stopStrings/],
+    [{ signal: {} }, /AbortSignal/],
+    [null, /an object of options/],
   ])('%j: %s', (options, message) => {
     expect(() => read(options)).toThrow(message)
   })
