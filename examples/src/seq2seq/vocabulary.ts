@@ -12,7 +12,7 @@ const SPECIAL_TOKENS = ['<pad>', '</s>', '<unk>']
  * @param words those that are trained on; what others have besides is <unk>.
  */
 export function lettersAndPhonemes(words: readonly Word[]): Tokenizer {
-  const letters = new Set(words.flatMap(({ spelling }) => [...spelling]))
+  const letters = new Set(words.flatMap(({ spelling }) => Array.from(spelling)))
   const phonemes = new Set(words.flatMap(({ pronunciations }) => pronunciations.flat()))
   const tokens = [...SPECIAL_TOKENS, ...[...letters].sort(), ...[...phonemes].sort()]
   const end = { id: '</s>', type_id: 0 }

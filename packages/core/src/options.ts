@@ -9,7 +9,7 @@ import { OptionError } from './errors.js'
 export function checkOptions(options: object, allowed: readonly string[], where: string): void {
   // Callers without types hand over what they have.
   if (typeof (options as unknown) !== 'object' || (options as unknown) === null) {
-    throw new OptionError(`${where}: an object is needed, not ${String(options)}`, { where })
+    throw new OptionError(`${where}: an object is needed, not ${String(options as unknown)}`, { where })
   }
   for (const option of Object.keys(options)) {
     if (allowed.includes(option)) continue

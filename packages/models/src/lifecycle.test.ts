@@ -1,6 +1,7 @@
 import { memory } from '@tiny/core'
 import { describe, expect, it } from 'vitest'
 import * as auto from './auto.js'
+import { GenerativeModel } from './generation/generative-model.js'
 import type { ModelInputs } from './inputs/pack.js'
 import type { PreTrainedModel } from './model.js'
 import { packTrainingBatch } from './training.js'
@@ -36,7 +37,7 @@ describe('disposal', () => {
     const before = memory.stats().live
     const model = await AutoClass.fromConfig(config)
     await model.run({ inputIds, labels: inputIds }, { outputHiddenStates: true, outputAttentions: true })
-    if ('generate' in model) await model.generate({ inputIds }, { maxNewTokens: 3 })
+    if (model instanceof GenerativeModel) await model.generate({ inputIds }, { maxNewTokens: 3 })
     expect(memory.stats().live).toBeGreaterThan(before)
     await model.dispose()
     // Arrays of results count until they are collected; weights, plans and tables are more than a kilobyte.

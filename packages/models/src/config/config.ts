@@ -170,7 +170,7 @@ export function createConfig<K extends Keys>(schema: ConfigSchema<K>, given: Con
 /** The `model_type` of a plain configuration. @throws ConfigError for what is no configuration. */
 export function modelTypeOf(json: ConfigJson): unknown {
   if (typeof (json as unknown) !== 'object' || (json as unknown) === null) {
-    throw new ConfigError(`a configuration is an object of keys, not ${String(json)}`, {})
+    throw new ConfigError(`a configuration is an object of keys, not ${String(json as unknown)}`, {})
   }
   return json['model_type'] ?? json['modelType']
 }

@@ -124,7 +124,7 @@ export function readSettings(
   vocabSize: number,
 ): Settings {
   if (typeof (options as unknown) !== 'object' || (options as unknown) === null) {
-    throw new OptionError(`generate: an object of options is needed, not ${String(options)}`, {})
+    throw new OptionError(`generate: an object of options is needed, not ${String(options as unknown)}`, {})
   }
   requireSignal(options.signal)
   for (const [name, value] of Object.entries(options)) {
