@@ -195,6 +195,22 @@ TEST_CASE("the memory limit refuses before anything runs and names both numbers"
   evaluate_all({y});
 }
 
+TEST_CASE("sizes whose product has no 64 bits are refused before anything runs") {
+  static bool ran = false;
+  for (const int64_t columns : {int64_t{1} << 32, int64_t{1} << 19, int64_t{0}}) {
+    ran = false;
+    const Shape shape{Dim(int64_t{1} << 32), Dim(columns)};
+    const Value x = constant(Type(DType::Float32, shape), Buffer::allocate(0));
+    const Value y = sum({x}, 1, [] { ran = true; });
+    if (columns == 0) {
+      evaluate_all({y});
+    } else {
+      CHECK(code_of({y}) == ErrorCode::Memory);
+    }
+    CHECK(ran == (columns == 0));
+  }
+}
+
 TEST_CASE("intermediates are given back: live memory returns to what the roots hold") {
   const int64_t before = memory_stats().live;
   {

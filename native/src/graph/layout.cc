@@ -14,6 +14,20 @@ struct Range {
   size_t* offset;
 };
 
+// Sizes multiply freely from here on: a count beyond 64 bits would look small and be written beyond its
+// memory.
+void require_countable(const View& view, const Shape& shape) {
+  constexpr int64_t most = int64_t{1} << 50;  // elements: below 2^53 bytes, as JavaScript counts them
+  int64_t count = 1;
+  for (const int64_t dim : view.dims) {
+    if (dim < 0) throw Error(ErrorCode::Shape, "", "a size is negative in " + str(shape));
+    if (dim > most / count) {
+      throw Error(ErrorCode::Memory, "", "a tensor of shape " + str(shape) + " has more than 2^50 elements");
+    }
+    count *= std::max<int64_t>(dim, 1);
+  }
+}
+
 }  // namespace
 
 Layout& Layouts::find(const Plan& plan, const Sizes& sizes) {
@@ -30,9 +44,7 @@ Layout& Layouts::find(const Plan& plan, const Sizes& sizes) {
     view.dtype = value.type.dtype;
     view.dims = bind(value.type.shape, sizes);
     view.row_stride = value.type.row_stride.bind(sizes);
-    for (const int64_t dim : view.dims) {
-      if (dim < 0) throw Error(ErrorCode::Shape, "", "a size is negative in " + str(value.type.shape));
-    }
+    require_countable(view, value.type.shape);
     layout.alias_offsets.push_back(value.storage == Storage::Alias ? value.offset.bind(sizes) : 0);
     layout.views.push_back(std::move(view));
   }

@@ -51,10 +51,17 @@ export function dtypeOf(data: ArrayBufferView): Exclude<Dtype, 'bfloat16' | 'flo
 
 export const isFloating = (dtype: Dtype): boolean => dtype.includes('float')
 
+/** As native code has it: deeper nesting (an array inside itself) is refused before it is walked. */
+const mostDimensions = 8
+
 /** Shape and elements of nested numbers. @throws ShapeError naming both lengths where rows differ. */
 export function flattenNested(nested: NestedNumbers): { shape: number[]; numbers: number[] } {
   const shape: number[] = []
-  for (let at: NestedNumbers | undefined = nested; Array.isArray(at); at = at[0]) shape.push(at.length)
+  for (let at: NestedNumbers | undefined = nested; Array.isArray(at); at = at[0]) {
+    if (shape.push(at.length) > mostDimensions) {
+      throw new ShapeError(`tensors have at most ${mostDimensions} dimensions`)
+    }
+  }
   const numbers: number[] = []
   const visit = (value: NestedNumbers, depth: number): void => {
     if (Array.isArray(value)) {

@@ -155,7 +155,7 @@ export function toHost(
   source: TensorData,
   options: { dtype?: Dtype; shape?: readonly number[] } = {},
 ): HostTensor<Dtype> {
-  const given = typeof source === 'object' && 'data' in source ? source : undefined
+  const given = typeof source === 'object' && source !== null && 'data' in source ? source : undefined
   const data = given ? given.data : (source as NestedNumbers | ArrayBufferView)
   const nested = ArrayBuffer.isView(data) ? undefined : flattenNested(data)
   const elements = ArrayBuffer.isView(data) ? data : nested!.numbers
