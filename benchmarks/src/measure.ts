@@ -57,27 +57,35 @@ export async function measure(
   { rounds, onRow }: { rounds: number; onRow?: (text: string) => void },
 ): Promise<Measurement> {
   const samples = cases.map((): number[] => [])
+  /** Bytes that a case keeps, and that it held at most while it ran besides what the others keep. */
+  const own = cases.map(() => 0)
   const held = cases.map(() => 0)
   const peaks: Peaks[] = []
   const prepared: Prepared[] = []
   try {
-    for (const { prepare, name } of cases) {
+    for (const [i, { prepare, name }] of cases.entries()) {
       onRow?.(`preparing ${name}`)
+      const before = memory.stats().live
       prepared.push(await prepare())
       await prepared.at(-1)!.run() // plans, packs, faults pages in
+      own[i] = memory.stats().live - before
     }
     for (let round = 0; round < rounds; round++) {
       peaks.push(await cpu.peaks())
       for (const [i, { name }] of cases.entries()) {
         onRow?.(`round ${round + 1} of ${rounds}: ${name}`)
         memory.resetPeak()
+        const others = memory.stats().live - own[i]!
         const bench = new Bench({ iterations: 1, time: 0, warmup: false, retainSamples: true, throws: true })
-        bench.add(name, () => prepared[i]!.run())
+        // Declared async: tinybench calls any other function once more, unawaited, to find out what it returns.
+        bench.add(name, async () => {
+          await prepared[i]!.run()
+        })
         await bench.run()
         const result = bench.tasks[0]!.result
         if (!('latency' in result)) throw new Error(`${name} gave no timing`)
         samples[i]!.push(...(result.latency.samples ?? [result.latency.mean]))
-        held[i] = Math.max(held[i]!, memory.stats().peak)
+        held[i] = Math.max(held[i]!, memory.stats().peak - others)
       }
     }
   } finally {

@@ -77,6 +77,78 @@ describe('a file', () => {
   })
 })
 
+describe('files that older versions wrote', () => {
+  const generation = {
+    bad_words_ids: null,
+    decoder_start_token_id: null,
+    do_sample: false,
+    early_stopping: false,
+    eos_token_ids: null,
+    is_decoder: false,
+    length_penalty: 1,
+    max_length: 20,
+    min_length: 0,
+    no_repeat_ngram_size: 0,
+    num_beams: 1,
+    num_return_sequences: 1,
+    output_attentions: false,
+    output_hidden_states: false,
+    output_past: true,
+    pruned_heads: {},
+    repetition_penalty: 1,
+    temperature: 1,
+    top_k: 50,
+    top_p: 1,
+    torchscript: false,
+    use_bfloat16: false,
+    xla_device: null,
+  }
+  const labels = { id2label: { 0: 'LABEL_0' }, label2id: { LABEL_0: 0 }, _num_labels: 1, num_labels: 1 }
+
+  it.each([
+    [
+      'distilled GPT-2',
+      gpt2.schema,
+      {
+        activation_function: 'gelu_new',
+        n_ctx: 1024,
+        summary_activation: null,
+        summary_first_dropout: 0.1,
+        summary_proj_to_labels: true,
+        summary_type: 'cls_index',
+        summary_use_proj: true,
+        task_specific_params: { 'text-generation': { do_sample: true, max_length: 50 } },
+        ...labels,
+      },
+    ],
+    [
+      'multilingual BERT',
+      bert.schema,
+      {
+        chunk_size_feed_forward: 2,
+        directionality: 'bidi',
+        finetuning_task: null,
+        gradient_checkpointing: false,
+        pooler_fc_size: 768,
+        pooler_num_attention_heads: 12,
+        pooler_num_fc_layers: 3,
+        pooler_size_per_head: 128,
+        pooler_type: 'first_token_transform',
+        ...labels,
+      },
+    ],
+    [
+      'T5',
+      t5.schema,
+      { n_positions: 512, prefix: 'summarize: ', task_specific_params: { summarization: { num_beams: 4 } } },
+    ],
+  ])('of %s are read', (_, schema, json) => {
+    expect(createConfig(schema as typeof bert.schema, { ...generation, ...json }).toJSON()).toMatchObject(
+      json,
+    )
+  })
+})
+
 describe('what is not understood', () => {
   it.each([
     ['sliding_window', 128],

@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { CheckpointError, OptionError } from '@tiny/core'
+import { requireString } from './options.js'
 import { specialTokenRoles } from './special-tokens.js'
 import type { TokenizerConfigJson } from './tokenizer-config.js'
 import { Tokenizer } from './tokenizer.js'
@@ -17,7 +18,8 @@ export class AutoTokenizer {
     folder: string,
     options: Readonly<Record<string, never>> = {},
   ): Promise<Tokenizer> {
-    const [option] = Object.keys(options)
+    requireString('AutoTokenizer.fromPretrained', 'folder', folder)
+    const [option] = Object.keys(options ?? {})
     if (option !== undefined) {
       throw new OptionError(`AutoTokenizer.fromPretrained has no option ${option}: it reads a local folder`, {
         option,

@@ -1,11 +1,6 @@
 export { AutoTokenizer } from './auto-tokenizer.js'
+export type { BatchEncoding } from './batch-encoding.js'
 export type { Offset } from './offsets.js'
 export type { TokenizerConfigJson, TokenizerJson } from './tokenizer-config.js'
-export {
-  Tokenizer,
-  type BatchEncoding,
-  type DecodeOptions,
-  type EncodeBatchOptions,
-  type EncodeOptions,
-} from './tokenizer.js'
+export { Tokenizer, type DecodeOptions, type EncodeBatchOptions, type EncodeOptions } from './tokenizer.js'
 export type { SequenceId, TruncationStrategy } from './truncation.js'

@@ -43,6 +43,10 @@ describe('options that do not fit', () => {
   it('are rejected in encode, decode and fromPretrained, too', async () => {
     await expect(tokenizer.encode('x', { text_pair: 'y' } as never)).rejects.toThrow(/spelled textPair/)
     await expect(tokenizer.encode('x', { stride: 2 } as never)).rejects.toThrow(/encodeBatch has it/)
+    await expect(tokenizer.decode(null as never)).rejects.toThrow(/array of ids/)
+    await expect(tokenizer.decodeBatch(7 as never)).rejects.toThrow(/rows of ids/)
+    await expect(tokenizer.encode('x', null as never)).rejects.toThrow(/object of options/)
+    await expect(AutoTokenizer.fromPretrained(undefined as never)).rejects.toThrow(/a string as folder/)
     await expect(tokenizer.encode(7 as never)).rejects.toThrow(/takes a string as text, not 7/)
     await expect(tokenizer.decode([1], { skip_special_tokens: true } as never)).rejects.toThrow(
       /skipSpecialTokens/,

@@ -12,6 +12,9 @@ export function rejectUnknownOptions(
   known: readonly string[],
   elsewhere: Readonly<Record<string, string>> = {},
 ): void {
+  if (typeof (options as unknown) !== 'object' || (options as unknown) === null) {
+    throw new OptionError(`${call}: an object of options is needed, not ${describe(options)}`, { call })
+  }
   for (const name of Object.keys(options)) {
     if (known.includes(name)) continue
     const camel = name.replace(/_+([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())

@@ -2,7 +2,8 @@ import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { CheckpointError, OptionError } from '@tiny/core'
 import { Tokenizer as Binding, type Encoding } from 'tokenizers'
-import { toUtf16, type Offset } from './offsets.js'
+import { append, chunksOf, sequenceIdsOf, type BatchEncoding } from './batch-encoding.js'
+import { cleanUpTokenization } from './clean-up.js'
 import { rejectUnknownOptions, requireCount, requireString, requireStrings } from './options.js'
 import type { SpecialTokenRole } from './special-tokens.js'
 import {
@@ -12,7 +13,7 @@ import {
   type TokenizerConfigJson,
   type TokenizerJson,
 } from './tokenizer-config.js'
-import { truncate, type SequenceId, type Truncation, type TruncationStrategy } from './truncation.js'
+import { truncate, type Truncation, type TruncationStrategy } from './truncation.js'
 
 export interface EncodeOptions {
   /** The second text of a pair. */
@@ -31,19 +32,6 @@ export interface EncodeBatchOptions extends Omit<EncodeOptions, 'textPair'> {
   /** What does not fit becomes further rows, which share this many tokens of text with the row before. */
   readonly stride?: number | undefined
   readonly returnOffsets?: boolean | undefined
-}
-
-export interface BatchEncoding {
-  /** Rows of their own length, never padded. */
-  inputIds: number[][]
-  /** Segments, where the model takes them. */
-  tokenTypeIds?: number[][]
-  /** With `returnOffsets`: `text.slice(start, end)` is the token, in UTF-16; [0, 0] for special tokens. */
-  offsets?: Offset[][]
-  /** With `returnOffsets`: which text of a pair a token comes from, null for special tokens. */
-  sequenceIds?: SequenceId[][]
-  /** With `stride`: the index of the text that each row was cut from. */
-  overflowToSampleMapping?: number[]
 }
 
 export interface DecodeOptions {
@@ -76,10 +64,6 @@ const elsewhere: Readonly<Record<string, string>> = {
   textPairs: 'encode takes one textPair, encodeBatch takes textPairs',
   textPair: 'encode takes one textPair, encodeBatch takes textPairs',
 }
-
-// Characters handed to the binding at once: enough for every core, few enough that turning the result into arrays,
-// which happens on the event loop, takes a few milliseconds.
-const charactersAtOnce = 100_000
 
 /**
  * Text to token ids and back, by Hugging Face's tokenizers. Every method that tokenizes runs on native threads and
@@ -282,7 +266,8 @@ export class Tokenizer {
 
   async decodeBatch(rows: readonly ArrayLike<number>[], options: DecodeOptions = {}): Promise<string[]> {
     const cleanUp = this.#cleanUp('decodeBatch', options)
-    const all = rows.map((row) => idsOf('decodeBatch', row))
+    if (!Array.isArray(rows)) throw new OptionError('decodeBatch takes rows of ids', { argument: 'rows' })
+    const all = rows.map((row: ArrayLike<number>) => idsOf('decodeBatch', row))
     return (await this.#binding.decodeBatch(all, options.skipSpecialTokens ?? false)).map(cleanUp)
   }
 
@@ -368,92 +353,13 @@ export class Tokenizer {
   }
 }
 
-function append(
-  batch: BatchEncoding,
-  encoding: Encoding,
-  sample: number,
-  text: string,
-  textPair: string | undefined,
-  truncation: Truncation | undefined,
-): void {
-  const cut = truncation !== undefined && encoding.getLength() > truncation.maxLength
-  const sequenceIds = cut || batch.sequenceIds !== undefined ? sequenceIdsOf(encoding) : []
-  const rows = cut ? truncate(sequenceIds, truncation) : [undefined]
-  const push = <T>(column: T[][] | undefined, all: () => T[]): void => {
-    if (column === undefined) return
-    const values = all()
-    for (const positions of rows) column.push(positions?.map((position) => values[position]!) ?? values)
-  }
-  push(batch.inputIds, () => encoding.getIds())
-  push(batch.tokenTypeIds, () => encoding.getTypeIds())
-  push(batch.sequenceIds, () => sequenceIds)
-  push(batch.offsets, () => offsetsOf(encoding, sequenceIds, text, textPair))
-  if (batch.overflowToSampleMapping !== undefined)
-    for (const _ of rows) batch.overflowToSampleMapping.push(sample)
-}
-
-function sequenceIdsOf(encoding: Encoding): SequenceId[] {
-  return encoding.getSequenceIds().map((id) => (id === 0 || id === 1 ? id : null))
-}
-
-function offsetsOf(
-  encoding: Encoding,
-  sequenceIds: readonly SequenceId[],
-  text: string,
-  textPair: string | undefined,
-): Offset[] {
-  const codePoints = encoding.getOffsets()
-  const offsets = toUtf16(
-    text,
-    codePoints.map((offset, i) => (sequenceIds[i] === 1 ? [0, 0] : offset)),
-  )
-  if (textPair === undefined) return offsets
-  const ofPair = toUtf16(
-    textPair,
-    codePoints.map((offset, i) => (sequenceIds[i] === 1 ? offset : [0, 0])),
-  )
-  return offsets.map((offset, i) => (sequenceIds[i] === 1 ? ofPair[i]! : offset))
-}
-
-function chunksOf(
-  texts: readonly string[],
-  textPairs: readonly string[] | undefined,
-): [start: number, end: number][] {
-  const chunks: [number, number][] = []
-  let start = 0
-  let characters = 0
-  for (let i = 0; i < texts.length; i++) {
-    characters += texts[i]!.length + (textPairs?.[i]!.length ?? 0)
-    if (characters < charactersAtOnce && i < texts.length - 1) continue
-    chunks.push([start, i + 1])
-    start = i + 1
-    characters = 0
-  }
-  return chunks
-}
-
 function idsOf(call: string, ids: ArrayLike<number>): number[] {
+  if (typeof (ids as unknown) !== 'object' || (ids as unknown) === null) {
+    throw new OptionError(`${call} takes an array of ids`, { call, argument: 'ids' })
+  }
   const all = Array.from(ids)
   for (const id of all) requireCount(call, 'ids', id, 0)
   return all
-}
-
-// As clean_up_tokenization of transformers, in its order.
-const cleanUps: readonly (readonly [string, string])[] = [
-  [' .', '.'],
-  [' ?', '?'],
-  [' !', '!'],
-  [' ,', ','],
-  [" ' ", "'"],
-  [" n't", "n't"],
-  [" 'm", "'m"],
-  [" 's", "'s"],
-  [" 've", "'ve"],
-  [" 're", "'re"],
-]
-
-function cleanUpTokenization(text: string): string {
-  return cleanUps.reduce((cleaned, [from, to]) => cleaned.replaceAll(from, to), text)
 }
 
 function parse(json: string): TokenizerJson {
