@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { hostileFiles, safetensors } from '../test/hostile-safetensors.js'
 import { CheckpointError } from './errors.js'
 import { memory, nn, openCheckpoint, parameter, saveCheckpoint, tensor, zeros } from './index.js'
+import { settledMemory } from '../test/settled-memory.js'
 
 let folder: string
 beforeAll(async () => {
@@ -172,7 +173,7 @@ describe('a hostile file', () => {
     const path = at('hostile.safetensors')
     await rm(path, { force: true })
     await writeFile(path, file)
-    const before = memory.stats().live
+    const before = await settledMemory()
     const error: unknown = await openCheckpoint(path).catch((reason: unknown) => reason)
     expect(error).toBeInstanceOf(CheckpointError)
     expect(error).toMatchObject({ message: expect.stringMatching(says), path })

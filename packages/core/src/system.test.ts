@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { OptionError, OutOfMemoryError } from './errors.js'
 import { cpu, evaluate, matmul, memory, parameter, profile, tensor, threads, zeros } from './index.js'
+import { settledMemory } from '../test/settled-memory.js'
 
 const wide = () => matmul(zeros([512, 512]), zeros([512, 512]))
 
@@ -11,7 +12,7 @@ describe('memory', () => {
 
   it('counts what is held, and its peak', async () => {
     const small = tensor([1])
-    const before = memory.stats().live
+    const before = await settledMemory()
     const y = wide()
     await evaluate(y)
     expect(memory.stats().live - before).toBe(2 ** 20)

@@ -17,6 +17,7 @@ import {
   type Tensor,
   type Variable,
 } from '../index.js'
+import { settledMemory } from '../../test/settled-memory.js'
 
 const width = 64
 const layers = 12
@@ -66,7 +67,7 @@ describe('a compiled training step that fails', () => {
     const { call, state } = training()
     await call(8).done
     const before = await state()
-    const live = memory.stats().live
+    const live = await settledMemory()
     memory.limit = live + 2 ** 20
     await expect(call(4096).done).rejects.toThrow(OutOfMemoryError)
     memory.limit = 0

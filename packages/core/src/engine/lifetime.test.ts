@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { afterAll, describe, expect, it } from 'vitest'
 import { evaluate, memory, tensor } from '../index.js'
+import { settledMemory } from '../../test/settled-memory.js'
 
 const busy = fileURLToPath(new URL('../../test/busy.mjs', import.meta.url))
 
@@ -29,7 +30,7 @@ describe('a worker that is terminated while the engine works for it', () => {
     async (ending) => {
       const own = tensor([1, 2])
       await evaluate(own)
-      const before = memory.stats().live
+      const before = await settledMemory()
       for (let i = 0; i < 3; i++) {
         const worker = await busyWorker(ending)
         workers.push(worker)
