@@ -65,6 +65,7 @@ class Engine {
   std::condition_variable arrived_;
   std::condition_variable left_;
   std::deque<std::unique_ptr<Job>> queue_;
+  std::atomic<uint64_t> enqueued_{0};  // jobs ever, for the engine thread to see without the lock
   Job* running_ = nullptr;
   bool started_ = false;
   std::atomic<int> threads_;

@@ -5,6 +5,8 @@
 #include <string>
 #include <utility>
 
+#include "runtime/spare_blocks.h"
+
 namespace tiny {
 
 namespace {
@@ -55,7 +57,7 @@ std::shared_ptr<Buffer> Buffer::allocate(size_t bytes) {
   check_memory(static_cast<int64_t>(bytes), "a tensor");
   std::shared_ptr<Buffer> buffer(new Buffer());
   try {
-    buffer->own_ = AlignedBytes(bytes);
+    buffer->own_ = take_block(bytes);
   } catch (const std::bad_alloc&) {
     throw system_out_of_memory(static_cast<int64_t>(bytes), "a tensor");
   }
@@ -74,7 +76,9 @@ std::shared_ptr<Buffer> Buffer::view(void* data, size_t bytes, std::shared_ptr<c
 }
 
 Buffer::~Buffer() {
-  if (own_) count_live(-static_cast<int64_t>(bytes_));
+  if (!own_) return;
+  count_live(-static_cast<int64_t>(bytes_));
+  give_block(std::move(own_));
 }
 
 }  // namespace tiny

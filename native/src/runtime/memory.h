@@ -15,7 +15,7 @@ struct MemoryStats {
   int64_t live = 0;    // bytes
   int64_t peak = 0;    // bytes, since the last reset
   int64_t limit = 0;   // bytes; 0 is none
-  int64_t cached = 0;  // bytes of the arena, kept for the next evaluation; part of `live` while in use
+  int64_t cached = 0;  // bytes kept for the next evaluation: the arena, also while in use, and spare blocks
 };
 
 MemoryStats memory_stats();

@@ -7,6 +7,7 @@
 
 #include "runtime/arena.h"
 #include "runtime/random.h"
+#include "runtime/spare_blocks.h"
 
 namespace tiny {
 
@@ -42,6 +43,7 @@ TEST_CASE("more than the limit, or than the system has, is OutOfMemoryError") {
 
 TEST_CASE("the arena is kept between leases and counts as live only while leased") {
   trim_arena();
+  trim_spare_blocks();
   const MemoryStats before = memory_stats();
   const void* first;
   {
@@ -59,6 +61,28 @@ TEST_CASE("the arena is kept between leases and counts as live only while leased
   trim_arena();
   CHECK(memory_stats().cached == 0);
 }
+
+#if !defined(__SANITIZE_ADDRESS__)
+TEST_CASE("a block given back serves the next buffer of about its size, and at most 64 MiB are kept") {
+  trim_arena();
+  trim_spare_blocks();
+  const void* first = Buffer::allocate(1 << 20)->data();
+  CHECK(memory_stats().cached == 1 << 20);
+  {
+    const auto larger = Buffer::allocate((1 << 20) + 1), smaller = Buffer::allocate(1 << 19);
+    CHECK(larger->data() != first);
+    CHECK(smaller->data() != first);
+    const auto same = Buffer::allocate((1 << 20) - 1000);
+    CHECK(same->data() == first);
+    CHECK(memory_stats().cached == 0);
+  }
+  for (size_t mebibytes = 20; mebibytes < 26; ++mebibytes) Buffer::allocate(mebibytes << 20);
+  CHECK(memory_stats().cached <= 64 << 20);
+  CHECK(memory_stats().cached >= 40 << 20);
+  trim_spare_blocks();
+  CHECK(memory_stats().cached == 0);
+}
+#endif
 
 // Known answers of Philox4x32-10 (Random123's kat_vectors): counter and key of zeros.
 TEST_CASE("philox gives the published numbers") {

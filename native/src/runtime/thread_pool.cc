@@ -1,14 +1,6 @@
 #include "runtime/thread_pool.h"
 
-#include <chrono>
-
-#if defined(__x86_64__) || defined(_M_X64)
-#define TINY_PAUSE() __builtin_ia32_pause()
-#elif defined(__aarch64__)
-#define TINY_PAUSE() asm volatile("yield")
-#else
-#define TINY_PAUSE() ((void)0)
-#endif
+#include "runtime/spin.h"
 
 namespace tiny {
 
@@ -51,7 +43,7 @@ void ThreadPool::run(Section fn, void* context) {
   }
   fn(context, 0);
   for (int spins = 0; remaining_.load(std::memory_order_acquire) != 0; ++spins) {
-    TINY_PAUSE();
+    pause();
     // With more threads than cores the missing worker may need this core.
     if ((spins & 1023) == 1023) std::this_thread::yield();
   }
@@ -60,12 +52,7 @@ void ThreadPool::run(Section fn, void* context) {
 void ThreadPool::work(int thread) {
   uint64_t seen = 0;
   for (;;) {
-    int spins = 0;
-    while (generation_.load(std::memory_order_acquire) == seen) {
-      if (++spins < kSpins) {
-        TINY_PAUSE();
-        continue;
-      }
+    if (!spin_until(kSpins, [&] { return generation_.load(std::memory_order_acquire) != seen; })) {
       std::unique_lock lock(mutex_);
       parked_.fetch_add(1);
       wake_.wait(lock, [&] { return generation_.load() != seen; });
