@@ -15,16 +15,16 @@ import type { Task } from './task.js'
 
 /** Makes models for a task: `AutoModelFor…` of any family, `BertFor…` of one. */
 export class ModelClass<M extends PreTrainedModel> {
-  readonly #task: Task
+  readonly task: Task
+  /** The one family that it makes; undefined for AutoModel…. */
+  readonly modelType: string | undefined
   readonly #make: new (parts: ModelParts) => M
   readonly #familyOf: (modelType: unknown, where: string) => Promise<Family>
-  readonly #modelType: string | undefined
 
-  /** @param modelType the one family that it makes; imported when it is asked for. */
   constructor(task: Task, make: new (parts: ModelParts) => M, modelType?: string) {
-    this.#task = task
+    this.task = task
     this.#make = make
-    this.#modelType = modelType
+    this.modelType = modelType
     // A plain configuration may leave out what the class says.
     this.#familyOf = async (found = modelType, where) => {
       if (modelType === undefined || found === modelType) return familyOf(found, where)
@@ -44,18 +44,18 @@ export class ModelClass<M extends PreTrainedModel> {
    * @throws CheckpointError naming a tensor that is missing or has another shape, ConfigError naming a key.
    */
   async fromPretrained(folder: string, options: FromPretrainedOptions = {}): Promise<M> {
-    return new this.#make(await loadParts(folder, this.#task, options, this.#familyOf))
+    return new this.#make(await loadParts(folder, this.task, options, this.#familyOf))
   }
 
   /** Draws a model's weights as transformers does (`_init_weights`), from `seed`. */
   async fromConfig(config: ConfigJson | ModelConfig, options: FromConfigOptions = {}): Promise<M> {
-    return new this.#make(await freshParts(config, this.#task, options, this.#familyOf))
+    return new this.#make(await freshParts(config, this.task, options, this.#familyOf))
   }
 
   /** `model instanceof BertForMaskedLM`. */
   [Symbol.hasInstance](model: unknown): model is M {
-    if (!(model instanceof PreTrainedModel) || model.task !== this.#task) return false
-    return this.#modelType === undefined || model.config.modelType === this.#modelType
+    if (!(model instanceof PreTrainedModel) || model.task !== this.task) return false
+    return this.modelType === undefined || model.config.modelType === this.modelType
   }
 }
 

@@ -11,21 +11,7 @@ export {
 } from './auto.js'
 export type { FromConfigOptions, FromPretrainedOptions } from './build.js'
 export type { Config, ConfigChanges, ConfigJson, ModelConfig } from './config/config.js'
-export {
-  BertForMaskedLM,
-  BertForQuestionAnswering,
-  BertForSequenceClassification,
-  BertForTokenClassification,
-  BertModel,
-} from './families/bert.js'
-export {
-  GPT2ForQuestionAnswering,
-  GPT2ForSequenceClassification,
-  GPT2ForTokenClassification,
-  GPT2LMHeadModel,
-  GPT2Model,
-} from './families/gpt2.js'
-export { T5ForConditionalGeneration, T5Model } from './families/t5.js'
+export * from './families/index.js'
 export { GenerativeModel, type GenerateOutput, type StreamOptions } from './generation/generative-model.js'
 export type { FinishReason, GenerateInputs } from './generation/generation.js'
 export type { GenerateOptions } from './generation/options.js'

@@ -1,3 +1,4 @@
+// Written by npm run generate.
 import { ModelClass } from '../auto.js'
 import { PreTrainedModel } from '../model.js'
 

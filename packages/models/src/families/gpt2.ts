@@ -1,8 +1,9 @@
+// Written by npm run generate.
 import { ModelClass } from '../auto.js'
 import { GenerativeModel } from '../generation/generative-model.js'
 import { PreTrainedModel } from '../model.js'
 
-export type { Gpt2Config as GPT2Config } from '../decoder/gpt2.js'
+export type { Gpt2Config } from '../decoder/gpt2.js'
 
 export const GPT2Model = new ModelClass('Base', PreTrainedModel, 'gpt2')
 export const GPT2LMHeadModel = new ModelClass('CausalLM', GenerativeModel, 'gpt2')

@@ -1,3 +1,4 @@
+// Written by npm run generate.
 import { ModelClass } from '../auto.js'
 import { GenerativeModel } from '../generation/generative-model.js'
 import { PreTrainedModel } from '../model.js'
