@@ -31,7 +31,7 @@ export function startCancellable<T extends { done: Promise<void> }>(
   }
   const done = started.done.then(release, (error: unknown) => {
     release()
-    throw error instanceof AbortError && signal.aborted ? abortReason(signal) : error
+    throw error instanceof AbortError && signal.aborted ? signal.reason : error
   })
   return { ...started, done }
 }
@@ -44,11 +44,5 @@ export function requireSignal(signal: AbortSignal | undefined): void {
 
 /** @throws the signal's reason if it is aborted. */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw abortReason(signal)
-}
-
-/** What an aborted call fails with: the signal's reason, wrapped where that is no error. */
-export function abortReason(signal: AbortSignal): Error {
-  const reason: unknown = signal.reason
-  return reason instanceof Error ? reason : new AbortError('the call was aborted', { cause: reason })
+  signal?.throwIfAborted()
 }

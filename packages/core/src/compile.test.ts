@@ -1,5 +1,5 @@
 import { describe, expect, expectTypeOf, it } from 'vitest'
-import { AbortError, DisposedError, OptionError, ShapeError } from './errors.js'
+import { DisposedError, OptionError, ShapeError } from './errors.js'
 import {
   cacheAppend,
   compile,
@@ -238,9 +238,7 @@ describe('a call', () => {
   it('rejects with the reason of its signal', async () => {
     const reason = new TypeError('enough')
     await expect(double({ x: rows(1, 2) }, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason)
-    const wrapped = double({ x: rows(1, 2) }, { signal: AbortSignal.abort('enough') })
-    await expect(wrapped).rejects.toMatchObject({ code: 'ABORTED', cause: 'enough' })
-    await expect(wrapped).rejects.toBeInstanceOf(AbortError)
+    await expect(double({ x: rows(1, 2) }, { signal: AbortSignal.abort('enough') })).rejects.toBe('enough')
     await expect(double({ x: rows(1, 2) }, { signal: AbortSignal.abort() })).rejects.toHaveProperty(
       'name',
       'AbortError',

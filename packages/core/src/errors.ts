@@ -73,7 +73,7 @@ export class OutOfMemoryError extends TinyError {
   }
 }
 
-/** Stopped by an AbortSignal whose reason is not an error of its own. */
+/** Stopped. What was given an AbortSignal rejects with the signal's reason instead. */
 export class AbortError extends TinyError {
   get code() {
     return 'ABORTED' as const

@@ -2,7 +2,7 @@ import './methods.js'
 
 export * from './errors.js'
 export { blas } from './blas.js'
-export { abortReason, requireSignal, throwIfAborted } from './cancellation.js'
+export { requireSignal, throwIfAborted } from './cancellation.js'
 export { Checkpoint, openCheckpoint, saveCheckpoint, type TensorInfo } from './checkpoint.js'
 export {
   compile,
