@@ -1,5 +1,7 @@
 #pragma once
 
+#include <thread>
+
 namespace tiny {
 
 // Tells the core that this thread is waiting.
@@ -17,6 +19,8 @@ bool spin_until(int spins, const Ready& ready) {
   for (; spins > 0; --spins) {
     if (ready()) return true;
     pause();
+    // Whoever has work and no processor goes first.
+    if ((spins & 127) == 0) std::this_thread::yield();
   }
   return ready();
 }
