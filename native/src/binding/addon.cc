@@ -35,6 +35,7 @@ Napi::Object load(Napi::Env env, Napi::Object exports) {
 
   define<set_error_classes>(exports, "setErrorClasses");
   define<apply_op>(exports, "apply");
+  define<newest_node>(exports, "newestNode");
   define<from_data>(exports, "fromData");
   define<create_variable>(exports, "createVariable");
   define<variable_from_tensor>(exports, "variableFrom");

@@ -70,7 +70,7 @@ Napi::Value PlanHandle::describe(Environment& environment, const Napi::CallbackI
       storage += (storage.empty() ? "" : ", ") + std::string(name_of(plan.values[output].storage));
     }
     Napi::Object entry = Napi::Object::New(env);
-    entry.Set("op", step.node ? step.node->primitive->name() : "copy");
+    entry.Set("op", step.primitive ? step.primitive->name() : "copy");
     entry.Set("stage", static_cast<double>(step.stage));
     entry.Set("storage", storage);
     steps.Set(s, entry);

@@ -4,6 +4,7 @@
 #include "binding/conversion.h"
 #include "binding/variable.h"
 #include "graph/gradient.h"
+#include "ops/accumulate.h"
 #include "ops/registry.h"
 
 namespace tiny::binding {
@@ -13,11 +14,6 @@ namespace {
 void adjust(napi_env env, int64_t change) {
   int64_t total;
   if (change != 0) napi_adjust_external_memory(env, change, &total);
-}
-
-Value add(const Value& a, const Value& b) {
-  const Value inputs[] = {a, b};
-  return apply("add", inputs, Attributes()).front();
 }
 
 }  // namespace
@@ -119,6 +115,11 @@ Napi::Value apply_op(Environment& environment, const Napi::CallbackInfo& info) {
   return result;
 }
 
+// newestNode(): what checkpoint's attribute `since` is taken from.
+Napi::Value newest_node(Environment& environment, const Napi::CallbackInfo&) {
+  return Napi::Number::New(environment.env(), static_cast<double>(newest_order()));
+}
+
 Napi::Value from_data(Environment& environment, const Napi::CallbackInfo& info) {
   const DType dtype = dtype_from(info[0]);
   Shape shape = fixed_shape_from(info[1], "a tensor");
@@ -137,7 +138,7 @@ Napi::Value gradients_of(Environment& environment, const Napi::CallbackInfo& inf
   one.set("shape", of.shape());
   one.set("value", 1.0);
   one.set("dtype", std::string(name_of(of.dtype())));
-  std::vector<Value> found = gradients(of, apply("full", {}, one).front(), wrt, add);
+  std::vector<Value> found = gradients(of, apply("full", {}, one).front(), wrt, accumulate_gradients);
   Napi::Array result = Napi::Array::New(environment.env(), found.size());
   for (uint32_t i = 0; i < found.size(); ++i) {
     if (found[i]) {

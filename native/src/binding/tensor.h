@@ -51,8 +51,9 @@ class TensorHandle final : public Handle<TensorHandle> {
 Value value_from(const Napi::Value& value, const std::string& what);
 TensorHandle& tensor_from(const Napi::Value& value, const std::string& what);
 
-// apply(op, inputs, attributes), fromData(dtype, dims, data), gradients(of, wrt)
+// apply(op, inputs, attributes), newestNode(), fromData(dtype, dims, data), gradients(of, wrt)
 Napi::Value apply_op(Environment& environment, const Napi::CallbackInfo& info);
+Napi::Value newest_node(Environment& environment, const Napi::CallbackInfo& info);
 Napi::Value from_data(Environment& environment, const Napi::CallbackInfo& info);
 Napi::Value gradients_of(Environment& environment, const Napi::CallbackInfo& info);
 

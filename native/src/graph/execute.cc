@@ -84,12 +84,12 @@ class Execution final : public Run {
       }
     }
     for (const PlannedStep& step : plan_.steps) {
-      if (!step.update || !step.node) continue;
+      if (!step.update || !step.primitive) continue;
       for (size_t i = 0; i < step.outputs.size(); ++i) {
-        const uint64_t version = step.node->versions[i];
-        if (version == kLatest || step.node->primitive->targets()[i]->committed() < version) continue;
+        const uint64_t version = step.versions[i];
+        if (version == kLatest || step.primitive->targets()[i]->committed() < version) continue;
         throw failure(ErrorCode::Stale,
-                      "an update of '" + step.node->primitive->targets()[i]->name() + "' has run already");
+                      "an update of '" + step.primitive->targets()[i]->name() + "' has run already");
       }
     }
     for (const PlannedValue& value : plan_.values) {
@@ -107,16 +107,15 @@ class Execution final : public Run {
   void prepare() {
     for (const auto& variable : plan_.updated) variable->make_writable();
     for (const PlannedStep& step : plan_.steps) {
-      if (step.node && step.node->primitive->effect() == Effect::Alias)
-        written_through(step)->make_writable();
+      if (step.primitive && step.primitive->effect() == Effect::Alias) written_through(step)->make_writable();
     }
     layout_ = &plan_.layouts().get(
         plan_, call_.sizes, [this](const PlannedStep& step, const std::vector<View>& views) {
-          if (!step.node) return size_t{0};
+          if (!step.primitive) return size_t{0};
           gather(step, views);
           const Extent extent{inputs_, outputs_, variables_, pool_->size(), step.wanted};
-          step.node->primitive->prepare(extent, *pool_);
-          return step.node->primitive->scratch(extent);
+          step.primitive->prepare(extent, *pool_);
+          return step.primitive->scratch(extent);
         });
   }
 
@@ -125,7 +124,7 @@ class Execution final : public Run {
     int base = step.inputs.front();
     while (plan_.values[base].storage == Storage::Alias) base = plan_.values[base].of;
     if (Variable* variable = variable_of(base)) return variable;
-    throw Error(ErrorCode::Option, step.node->primitive->name(),
+    throw Error(ErrorCode::Option, step.primitive->name(),
                 "writes into its first operand, which must be a variable");
   }
 
@@ -259,7 +258,7 @@ class Execution final : public Run {
   void step(size_t index) {
     const PlannedStep& step = plan_.steps[index];
     if (!step.update) stop_if_cancelled();
-    if (!step.node) {
+    if (!step.primitive) {
       copy_dense(views_[step.inputs[0]], views_[step.outputs[0]].data);
       return;
     }
@@ -267,9 +266,9 @@ class Execution final : public Run {
     scratch_ = layout_->scratch[index] > 0 ? arena_->data() + layout_->scratch_offsets[index] : nullptr;
     const bool timed = profiling().on.load(std::memory_order_relaxed);
     const auto start = timed ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point();
-    const char* name = step.node->primitive->name();
+    const char* name = step.primitive->name();
     try {
-      step.node->primitive->forward(*this);
+      step.primitive->forward(*this);
     } catch (const Error& error) {
       if (!error.op().empty()) throw;
       throw Error(error.code(), name, error.what(), error.facts());
@@ -294,10 +293,10 @@ class Execution final : public Run {
   void commit() {
     for (size_t i = 0; i < call_.versions.size(); ++i) plan_.updated[i]->commit(call_.versions[i]);
     for (const PlannedStep& step : plan_.steps) {
-      if (!step.update || !step.node) continue;
-      const auto targets = step.node->primitive->targets();
+      if (!step.update || !step.primitive) continue;
+      const auto targets = step.primitive->targets();
       for (size_t i = 0; i < targets.size(); ++i) {
-        if (step.node->versions[i] != kLatest) targets[i]->commit(step.node->versions[i]);
+        if (step.versions[i] != kLatest) targets[i]->commit(step.versions[i]);
       }
     }
     for (const auto& variable : plan_.updated) variable->drop_derived();

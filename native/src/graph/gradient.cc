@@ -9,16 +9,20 @@ namespace tiny {
 
 namespace {
 
-// Ancestors of `of`, newest first: creation order is a topological order.
-std::vector<std::shared_ptr<const Node>> ancestors(const Value& of) {
-  std::vector<std::shared_ptr<const Node>> stack{of.node}, found;
-  std::unordered_set<const Node*> seen{of.node.get()};
+// What `outputs` are computed from, newest first: creation order is a topological order. Nodes older than
+// `oldest` are left out.
+std::vector<std::shared_ptr<const Node>> ancestors(std::span<const Value> outputs, uint64_t oldest) {
+  std::vector<std::shared_ptr<const Node>> stack, found;
+  std::unordered_set<const Node*> seen;
+  const auto visit = [&](const Value& value) {
+    if (value && value.node->order >= oldest && seen.insert(value.node.get()).second)
+      stack.push_back(value.node);
+  };
+  for (const Value& output : outputs) visit(output);
   while (!stack.empty()) {
     auto node = std::move(stack.back());
     stack.pop_back();
-    for (const Value& input : node->inputs) {
-      if (input && seen.insert(input.node.get()).second) stack.push_back(input.node);
-    }
+    for (const Value& input : node->inputs) visit(input);
     found.push_back(std::move(node));
   }
   std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a->order > b->order; });
@@ -34,7 +38,14 @@ std::vector<Value> gradients(const Value& of, const Value& seed, std::span<const
         ErrorCode::Gradient, "gradients",
         "only a scalar can be differentiated, not a tensor of shape " + str(of.shape()) + "; sum it first");
   }
-  const auto newest_first = ancestors(of);
+  return gradients({&of, 1}, {&seed, 1}, wrt, accumulate);
+}
+
+std::vector<Value> gradients(std::span<const Value> outputs, std::span<const Value> arriving,
+                             std::span<const Value> wrt, Accumulate accumulate, uint64_t since) {
+  uint64_t oldest = ~uint64_t{0};
+  for (const Value& value : wrt) oldest = std::min(oldest, value.node->order);
+  const auto newest_first = ancestors(outputs, std::max(oldest, since + 1));
 
   // Nodes through which a gradient must flow: those that depend on something in `wrt`.
   std::unordered_set<const Node*> active;
@@ -55,7 +66,9 @@ std::vector<Value> gradients(const Value& of, const Value& seed, std::span<const
     Value& slot = slots[to.index];
     slot = slot ? accumulate(slot, gradient) : gradient;
   };
-  if (active.contains(of.node.get())) deliver(of, seed);
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    if (arriving[i] && active.contains(outputs[i].node.get())) deliver(outputs[i], arriving[i]);
+  }
 
   std::unordered_set<const Node*> leaves;
   for (const Value& value : wrt) leaves.insert(value.node.get());

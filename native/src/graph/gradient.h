@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -16,5 +17,10 @@ using Accumulate = Value (*)(const Value& a, const Value& b);
 // again where the ops' gradients can. Cost: one visit per node between `wrt` and `of`, iterative.
 std::vector<Value> gradients(const Value& of, const Value& seed, std::span<const Value> wrt,
                              Accumulate accumulate);
+
+// The same for several outputs of any shape, given the gradient of each (empty where there is none).
+// Gradients flow through nodes newer than `since` only.
+std::vector<Value> gradients(std::span<const Value> outputs, std::span<const Value> arriving,
+                             std::span<const Value> wrt, Accumulate accumulate, uint64_t since = 0);
 
 }  // namespace tiny

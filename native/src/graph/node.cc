@@ -59,7 +59,7 @@ int Primitive::reuse(size_t) const { return -1; }
 
 void Primitive::prepare(const Extent&, ThreadPool&) const {}
 
-Node::Node(std::unique_ptr<const Primitive> primitive, std::vector<Value> inputs, std::vector<Type> outputs)
+Node::Node(std::shared_ptr<const Primitive> primitive, std::vector<Value> inputs, std::vector<Type> outputs)
     : primitive(std::move(primitive)),
       inputs(std::move(inputs)),
       outputs(std::move(outputs)),
@@ -116,7 +116,9 @@ std::exception_ptr Node::failure() const {
   return failure_;
 }
 
-std::vector<Value> make_node(std::unique_ptr<const Primitive> primitive, std::vector<Value> inputs,
+uint64_t newest_order() { return next_order.load(std::memory_order_relaxed) - 1; }
+
+std::vector<Value> make_node(std::shared_ptr<const Primitive> primitive, std::vector<Value> inputs,
                              std::vector<Type> outputs) {
   auto node = std::make_shared<const Node>(std::move(primitive), std::move(inputs), std::move(outputs));
   std::vector<Value> values;
@@ -124,13 +126,13 @@ std::vector<Value> make_node(std::unique_ptr<const Primitive> primitive, std::ve
   return values;
 }
 
-Value make_value(std::unique_ptr<const Primitive> primitive, std::vector<Value> inputs, Type output) {
+Value make_value(std::shared_ptr<const Primitive> primitive, std::vector<Value> inputs, Type output) {
   std::vector<Type> outputs;
   outputs.push_back(std::move(output));
   return make_node(std::move(primitive), std::move(inputs), std::move(outputs)).front();
 }
 
-std::vector<Value> make_update(std::unique_ptr<const Primitive> primitive, std::vector<Value> inputs) {
+std::vector<Value> make_update(std::shared_ptr<const Primitive> primitive, std::vector<Value> inputs) {
   const auto targets = primitive->targets();
   std::vector<Type> types;
   for (const auto& target : targets) types.push_back(target->type());

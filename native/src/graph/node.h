@@ -18,6 +18,7 @@
 namespace tiny {
 
 class Primitive;
+class Tiled;
 class Variable;
 struct Node;
 
@@ -113,11 +114,11 @@ struct GradientContext {
 
 enum class Effect {
   None,    // a function of its inputs
-  Alias,   // outputs are windows of input 0 (reshape, row and column slices, cache appends)
+  Alias,   // outputs are windows of inputs (reshape, row and column slices, cache appends)
   Update,  // writes the variables it targets; runs in the commit phase
 };
 
-// One operation with its attributes: immutable, shared by nothing but its node.
+// One operation with its attributes: immutable; its node shares it only with copies of that node (rebuild.h).
 class Primitive {
  public:
   virtual ~Primitive() = default;
@@ -136,9 +137,15 @@ class Primitive {
   // Input whose memory output `output` may take over when that is the input's last use; -1 if none.
   // The kernel must be correct with both at the same address.
   virtual int reuse(size_t output) const;
+  // The same for ops that do not care which of several.
+  virtual bool reuses(size_t output, size_t input) const { return reuse(output) == static_cast<int>(input); }
+
+  // Declares the op elementwise (tiles.h); null for all others.
+  virtual const Tiled* tiled() const { return nullptr; }
 
   virtual Effect effect() const { return Effect::None; }
-  // Effect::Alias: where output 0 starts inside input 0, in elements.
+  // Effect::Alias: the input that an output is a window of, and where output 0 starts inside it, in elements.
+  virtual size_t alias_input(size_t) const { return 0; }
   virtual Dim alias_offset() const { return Dim(0); }
   // Effect::Alias: whether forward() is called to write through into input 0's memory.
   virtual bool runs() const { return effect() != Effect::Alias; }
@@ -151,10 +158,10 @@ class Primitive {
 
 // A vertex of the graph. Immutable but for `results`, which the engine fills in for evaluated roots.
 struct Node {
-  Node(std::unique_ptr<const Primitive> primitive, std::vector<Value> inputs, std::vector<Type> outputs);
+  Node(std::shared_ptr<const Primitive> primitive, std::vector<Value> inputs, std::vector<Type> outputs);
   ~Node();  // releases chains of inputs iteratively: a graph may be a million nodes deep
 
-  std::unique_ptr<const Primitive> primitive;
+  std::shared_ptr<const Primitive> primitive;
   std::vector<Value> inputs;  // may contain empty values
   std::vector<Type> outputs;
   uint64_t order;                  // creation number: inputs always have lower ones
@@ -179,14 +186,17 @@ struct Node {
   mutable std::exception_ptr failure_;
 };
 
+// The creation number of the newest node.
+uint64_t newest_order();
+
 // Makes a node and returns its outputs.
-std::vector<Value> make_node(std::unique_ptr<const Primitive> primitive, std::vector<Value> inputs,
+std::vector<Value> make_node(std::shared_ptr<const Primitive> primitive, std::vector<Value> inputs,
                              std::vector<Type> outputs);
 // The same for one output.
-Value make_value(std::unique_ptr<const Primitive> primitive, std::vector<Value> inputs, Type output);
+Value make_value(std::shared_ptr<const Primitive> primitive, std::vector<Value> inputs, Type output);
 
 // Makes an update: its outputs are bound as the newest versions of the primitive's targets.
-std::vector<Value> make_update(std::unique_ptr<const Primitive> primitive, std::vector<Value> inputs);
+std::vector<Value> make_update(std::shared_ptr<const Primitive> primitive, std::vector<Value> inputs);
 
 // A tensor made from data. A null buffer is filled in later by the engine (results that stay native).
 Value constant(Type type, std::shared_ptr<Buffer> buffer);

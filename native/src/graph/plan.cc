@@ -1,11 +1,13 @@
 #include "graph/plan.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
+#include "graph/fusion.h"
 #include "graph/layout.h"
 
 namespace tiny {
@@ -29,6 +31,8 @@ class Compiler {
     order();
     for (const auto& node : nodes_) add_step(node);
     for (const Value& root : roots) plan_.roots.push_back({value_of(root), false});
+    drop_unread_steps();
+    fuse_elementwise(plan_);
     keep_overwritten_versions();
     place_roots();
     find_lifetimes();
@@ -139,20 +143,26 @@ class Compiler {
 
   void add_step(const std::shared_ptr<const Node>& node) {
     PlannedStep step;
-    step.node = node;
+    step.primitive = node->primitive;
+    step.versions = node->versions;
     step.stage = stage_[node.get()];
     step.update = is_update(*node);
     for (const Value& input : node->inputs) step.inputs.push_back(input ? value_of(input) : -1);
     const Effect effect = node->primitive->effect();
     std::vector<int> numbers;
     for (uint32_t i = 0; i < node->outputs.size(); ++i) {
+      if (is_identity(*node, i)) {
+        numbers.push_back(step.inputs[node->primitive->alias_input(i)]);
+        continue;
+      }
       const int number = add_value(node->outputs[i], Storage::Unwanted);
       PlannedValue& value = plan_.values[number];
       if (effect == Effect::Alias) {
+        const size_t input = node->primitive->alias_input(i);
         value.storage = Storage::Alias;
-        value.of = step.inputs.front();
+        value.of = step.inputs[input];
         value.offset = node->primitive->alias_offset();
-        follow_rows(node->inputs.front().type(), plan_.values[value.of].type, value);
+        follow_rows(node->inputs[input].type(), plan_.values[value.of].type, value);
       } else if (effect == Effect::Update) {
         value.storage = Storage::Variable;
         value.variable = node->primitive->targets()[i];
@@ -163,6 +173,15 @@ class Compiler {
     step.outputs = std::move(numbers);
     if (effect == Effect::Alias && !node->primitive->runs()) return;
     plan_.steps.push_back(std::move(step));
+  }
+
+  // Whether an output is its input under another name, as past a detach(): one value of the plan.
+  static bool is_identity(const Node& node, uint32_t output) {
+    const Primitive& primitive = *node.primitive;
+    if (primitive.effect() != Effect::Alias || primitive.runs()) return false;
+    const Type &from = node.inputs[primitive.alias_input(output)].type(), &to = node.outputs[output];
+    return primitive.alias_offset() == Dim(0) && from.dtype == to.dtype && from.shape == to.shape &&
+           (from.contiguous() ? to.contiguous() : from.row_stride == to.row_stride);
   }
 
   // An evaluated slice of columns is stored densely: the rows of its windows move closer together.
@@ -177,10 +196,22 @@ class Compiler {
     if (window.type.row_stride == built.row_stride) window.type.row_stride = stored.row_stride;
   }
 
-  // The value whose memory a value lies in.
-  int base_of(int number) const {
-    while (plan_.values[number].storage == Storage::Alias) number = plan_.values[number].of;
-    return number;
+  // What only an input of a node asks for that passes others on (a checkpoint) is not computed.
+  void drop_unread_steps() {
+    std::vector<bool> read(plan_.values.size(), false);
+    for (const PlannedRoot& root : plan_.roots) read[plan_.base_of(root.value)] = true;
+    std::vector<PlannedStep> kept;
+    for (auto step = plan_.steps.rbegin(); step != plan_.steps.rend(); ++step) {
+      const bool needed = step->primitive->effect() != Effect::None ||
+                          std::any_of(step->outputs.begin(), step->outputs.end(),
+                                      [&](int output) { return read[plan_.base_of(output)]; });
+      if (!needed) continue;
+      for (const int input : step->inputs) {
+        if (input >= 0) read[plan_.base_of(input)] = true;
+      }
+      kept.push_back(std::move(*step));
+    }
+    plan_.steps.assign(std::make_move_iterator(kept.rbegin()), std::make_move_iterator(kept.rend()));
   }
 
   // Last step that reads each base; roots read after the last.
@@ -188,11 +219,11 @@ class Compiler {
     std::vector<int> last(plan_.values.size(), -1);
     for (size_t s = 0; s < plan_.steps.size(); ++s) {
       for (const int input : plan_.steps[s].inputs) {
-        if (input >= 0) last[base_of(input)] = static_cast<int>(s);
+        if (input >= 0) last[plan_.base_of(input)] = static_cast<int>(s);
       }
     }
     for (const PlannedRoot& root : plan_.roots)
-      last[base_of(root.value)] = static_cast<int>(plan_.steps.size());
+      last[plan_.base_of(root.value)] = static_cast<int>(plan_.steps.size());
     return last;
   }
 
@@ -212,7 +243,7 @@ class Compiler {
       for (size_t s = made[number] + 1; s < plan_.steps.size(); ++s) {
         const PlannedStep& step = plan_.steps[s];
         if (!step.update || last[number] <= static_cast<int>(s)) continue;
-        const auto targets = step.node->primitive->targets();
+        const auto targets = step.primitive->targets();
         if (std::find(targets.begin(), targets.end(), value.variable) != targets.end()) {
           copies.emplace_back(made[number] + 1, number);
           break;
@@ -247,7 +278,7 @@ class Compiler {
   void place_roots() {
     std::vector<bool> computed(plan_.values.size(), false);
     for (const PlannedStep& step : plan_.steps) {
-      if (step.update && step.node) continue;
+      if (step.update && step.primitive) continue;
       for (const int output : step.outputs) {
         computed[output] =
             plan_.values[output].storage == Storage::Unwanted && plan_.values[output].type.contiguous();
@@ -274,10 +305,10 @@ class Compiler {
         const int output = step.outputs[i];
         PlannedValue& value = plan_.values[output];
         const bool used = last[output] >= 0 || value.storage != Storage::Unwanted;
-        if (step.node) step.wanted.push_back(used);
+        if (step.primitive) step.wanted.push_back(used);
         if (!used || value.storage != Storage::Unwanted) continue;
         value.storage = Storage::Arena;
-        const int reused = step.node ? reusable_input(step, i, now, last) : -1;
+        const int reused = step.primitive ? reusable_input(step, i, now, last) : -1;
         if (reused >= 0) {
           value.slot = plan_.values[reused].slot;
           plan_.slots[value.slot].last = last[output];
@@ -290,30 +321,37 @@ class Compiler {
   }
 
   int reusable_input(const PlannedStep& step, size_t output, int now, const std::vector<int>& last) const {
-    const int index = step.node->primitive->reuse(output);
-    if (index < 0 || step.inputs[index] < 0) return -1;
+    for (size_t i = 0; i < step.inputs.size(); ++i) {
+      if (step.inputs[i] >= 0 && step.primitive->reuses(output, i) && reusable(step, i, output, now, last))
+        return step.inputs[i];
+    }
+    return -1;
+  }
+
+  bool reusable(const PlannedStep& step, size_t index, size_t output, int now,
+                const std::vector<int>& last) const {
     const int input = step.inputs[index];
     const PlannedValue& value = plan_.values[input];
     const Type& type = plan_.values[step.outputs[output]].type;
     if (value.storage != Storage::Arena || last[input] != now || plan_.slots[value.slot].last != now)
-      return -1;
-    if (size_of(value.type.dtype) != size_of(type.dtype) || value.type.shape != type.shape) return -1;
-    if (!value.type.contiguous() || !type.contiguous()) return -1;
+      return false;
+    if (size_of(value.type.dtype) != size_of(type.dtype) || value.type.shape != type.shape) return false;
+    if (!value.type.contiguous() || !type.contiguous()) return false;
     // Another operand in the same memory, or another output that took it over, would be overwritten.
     int uses = 0;
-    for (const int other : step.inputs) uses += other >= 0 && base_of(other) == input;
+    for (const int other : step.inputs) uses += other >= 0 && plan_.base_of(other) == input;
     for (size_t i = 0; i < output; ++i) {
       const PlannedValue& other = plan_.values[step.outputs[i]];
-      if (other.storage == Storage::Arena && other.slot == value.slot) return -1;
+      if (other.storage == Storage::Arena && other.slot == value.slot) return false;
     }
-    return uses == 1 ? input : -1;
+    return uses == 1;
   }
 
   void list_variables() {
     std::unordered_set<const Variable*> updated, read;
     for (const PlannedStep& step : plan_.steps) {
-      if (!step.update || !step.node) continue;
-      for (const auto& target : step.node->primitive->targets()) {
+      if (!step.update || !step.primitive) continue;
+      for (const auto& target : step.primitive->targets()) {
         if (updated.insert(target.get()).second) plan_.updated.push_back(target);
       }
     }

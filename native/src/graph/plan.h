@@ -32,12 +32,13 @@ struct PlannedValue {
   uint64_t version = kLatest;                // Variable: the version that must be stored when the plan starts
 };
 
-// One kernel call, or, where `node` is null, a copy of input 0 to output 0: a version of a variable
+// One kernel call, or, where `primitive` is null, a copy of input 0 to output 0: a version of a variable
 // that is still read after an update of this plan has overwritten it.
 struct PlannedStep {
-  std::shared_ptr<const Node> node;
-  std::vector<int> inputs;   // value numbers, -1 for absent ones
-  std::vector<int> outputs;  // value numbers
+  std::shared_ptr<const Primitive> primitive;
+  std::vector<uint64_t> versions;  // of an update's outputs
+  std::vector<int> inputs;         // value numbers, -1 for absent ones
+  std::vector<int> outputs;        // value numbers
   std::vector<bool> wanted;
   int stage = 0;
   bool update = false;
@@ -67,6 +68,12 @@ class Plan {
   static std::shared_ptr<const Plan> compile(std::vector<Value> roots, std::vector<Value> updates = {});
   Plan();
   ~Plan();
+
+  // The value whose memory a value lies in.
+  int base_of(int value) const {
+    while (values[value].storage == Storage::Alias) value = values[value].of;
+    return value;
+  }
 
   std::vector<PlannedValue> values;
   std::vector<PlannedStep> steps;

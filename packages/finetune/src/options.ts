@@ -32,6 +32,16 @@ export function requireNumber(where: string, option: string, value: unknown, bou
   })
 }
 
+/** Refuses what is neither true nor false nor undefined. @throws OptionError */
+export function requireFlag(where: string, option: string, value: unknown): void {
+  if (value === undefined || typeof value === 'boolean') return
+  throw new OptionError(`${where}: ${option} must be true or false, not ${describe(value)}`, {
+    where,
+    option,
+    value,
+  })
+}
+
 /** A value as an error message shows it. */
 export function describe(value: unknown): string {
   if (typeof value === 'string') return `'${value}'`

@@ -34,8 +34,8 @@ export interface Objective {
 
 /** Inputs of rows without labels. */
 export function inputsOf(rows: readonly Row[]): {
-  inputIds: ModelInputs['inputIds']
-  tokenTypeIds?: ModelInputs['inputIds']
+  inputIds: number[][]
+  tokenTypeIds?: number[][]
 } {
   const inputIds = rows.map((row) => row.inputIds) as number[][]
   if (rows.every((row) => row.tokenTypeIds === undefined)) return { inputIds }

@@ -5,7 +5,6 @@ const notYet: Readonly<Record<string, readonly unknown[]>> = {
   resumeFromCheckpoint: [undefined, false, null],
   saveSteps: [undefined],
   earlyStopping: [undefined, false],
-  gradientCheckpointing: [undefined, false],
 }
 
 /** transformers' TrainingArguments (in camelCase) whose names here are others. */

@@ -39,6 +39,7 @@ describe('options of Trainer', () => {
     [{ evalSteps: 2 }, /evalSteps needs eval/],
     [{ train: 'data.csv' }, /train.*data\.csv.*files are not read yet/],
     [{ onLog: 5 }, /onLog/],
+    [{ gradientCheckpointing: 'yes' }, /gradientCheckpointing/],
   ])('rejects %o', (options, message) => {
     expect(() => read(options)).toThrow(message)
     expect(() => read(options)).toThrow(OptionError)
@@ -48,7 +49,6 @@ describe('options of Trainer', () => {
     [{ saveSteps: 10 }, /saveSteps/],
     [{ earlyStopping: { patience: 2 } }, /earlyStopping/],
     [{ precision: 'bfloat16' }, /bfloat16/],
-    [{ gradientCheckpointing: true }, /gradientCheckpointing/],
     [{ optimizer: 'sgd' }, /sgd/],
   ])('says that %o is not there yet', (options, message) => {
     expect(() => read(options)).toThrow(message)

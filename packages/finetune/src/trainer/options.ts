@@ -4,7 +4,7 @@ import type { SamplingStrategy } from '../data/batches.js'
 import { requireDataset, type Dataset } from '../data/rows.js'
 import type { Metric } from '../metrics/metric.js'
 import type { ScheduleKwargs, ScheduleName } from '../optim/schedule.js'
-import { describe, requireNumber } from '../options.js'
+import { describe, requireFlag, requireNumber } from '../options.js'
 import type { LogEntry } from './history.js'
 import { checkTrainerOptions } from './names.js'
 
@@ -70,6 +70,9 @@ export interface TrainerOptions {
   /** Bar on a terminal, lines elsewhere, on standard error; default true. */
   readonly progress?: boolean | undefined
 
+  /** Computes each layer again in the backward pass instead of keeping it: less memory, a third more work; default false. */
+  readonly gradientCheckpointing?: boolean | undefined
+
   /** Order of the rows, masks and dropout; default 42. */
   readonly seed?: number | undefined
   readonly signal?: AbortSignal | undefined
@@ -78,7 +81,6 @@ export interface TrainerOptions {
   /** Not there yet; refused. */
   readonly saveSteps?: undefined
   readonly earlyStopping?: false | undefined
-  readonly gradientCheckpointing?: false | undefined
 }
 
 const optionNames: readonly (keyof TrainerOptions)[] = [
@@ -97,6 +99,7 @@ const optionNames: readonly (keyof TrainerOptions)[] = [
   'blockSize',
   'mlmProbability',
   'labelSmoothing',
+  'gradientCheckpointing',
   'optimizer',
   'learningRate',
   'adamBeta1',
@@ -125,6 +128,7 @@ const defaults = {
   gradientAccumulationSteps: 1,
   mlmProbability: 0.15,
   labelSmoothing: 0,
+  gradientCheckpointing: false,
   learningRate: 5e-5,
   adamBeta1: 0.9,
   adamBeta2: 0.999,
@@ -170,6 +174,7 @@ export function readTrainerOptions(options: TrainerOptions, task: string): Setti
   requireNumber(where, 'epochs', settings.epochs, { least: 0, above: true })
   requireNumber(where, 'mlmProbability', settings.mlmProbability, { least: 0, above: true, most: 1 })
   requireNumber(where, 'labelSmoothing', settings.labelSmoothing, { least: 0, most: 1 })
+  requireFlag(where, 'gradientCheckpointing', settings.gradientCheckpointing)
   requireNumber(where, 'warmupSteps', settings.warmupSteps, { least: 0, integer: true })
   requireNumber(where, 'warmupRatio', settings.warmupRatio, { least: 0, most: 1 })
   requireNumber(where, 'seed', settings.seed, { least: 0, most: 2 ** 31 - 1, integer: true })

@@ -41,7 +41,8 @@ export class Trainer {
     requireMetric(options.metric)
     const { tokenizer, blockSize, mlmProbability } = this.#settings
     const config = model.config as unknown as Readonly<Record<string, unknown>>
-    const positions = numberIn(config, 'maxPositionEmbeddings') ?? numberIn(config, 'nPositions')
+    const positions =
+      model.maxTokens ?? numberIn(config, 'maxPositionEmbeddings') ?? numberIn(config, 'nPositions')
     if (blockSize !== undefined && positions !== undefined && blockSize > positions) {
       throw new OptionError(`Trainer: blockSize ${blockSize} is beyond the model's ${positions} positions`, {
         option: 'blockSize',
@@ -109,6 +110,7 @@ export class Trainer {
       signal,
       seed,
       labelSmoothing,
+      gradientCheckpointing,
       maxGradNorm,
       learningRate: lr,
       adamBeta1,
@@ -139,6 +141,7 @@ export class Trainer {
           lr: learningRate,
           seed,
           labelSmoothing,
+          gradientCheckpointing,
           signal,
           ...clip,
         })
