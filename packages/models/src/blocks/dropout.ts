@@ -1,4 +1,4 @@
-import { dropout, nextRandomSite, type Tensor } from '@tiny/core'
+import { dropout, full, nextRandomSite, where, type Tensor } from '@tiny/core'
 
 let dropping = false
 
@@ -18,6 +18,16 @@ export function drop(x: Tensor, p: number): Tensor {
   if (!drops(p)) return x
   const { key, site } = nextRandomSite('dropout')
   return dropout(x, key, { p, site })
+}
+
+/**
+ * What a layer made of x, or x where training leaves the layer out: a share p of the times (LayerDrop, Fan et al. 2019).
+ * The layer is computed either way: a plan has no branches.
+ */
+export function skip(x: Tensor, made: Tensor, p: number): Tensor {
+  if (!drops(p)) return made
+  const kept = drop(full([1], 1), p).reshape([])
+  return where(kept, made, x)
 }
 
 /** The same for attention's weights, inside the op. */

@@ -5,13 +5,31 @@ import { attentionDropout } from './dropout.js'
 /** How the queries of a layer meet its keys. */
 export interface Scores {
   readonly heads: number
-  readonly kvHeads?: number
+  readonly kvHeads?: number | undefined
   readonly headDim: number
   readonly scale: number
   readonly causal: boolean
   readonly dropout: number
+  /** Width of a value of one head, where it differs from a key's. */
+  readonly valueDim?: number | undefined
+  /** Keys that a query sees before and after its own position; all where absent. */
+  readonly window?: Window | undefined
+  /** cap tanh(score / cap). */
+  readonly softcap?: number | undefined
+  /** [heads]: logits that take weight and give nothing. */
+  readonly sinks?: Tensor | undefined
+  /**
+   * What a query before a row's first real token looks at, where it is computed: every column (default), or the real
+   * tokens behind it, where the causal mask is a smaller number than padding's (GPT's -10000).
+   */
+  readonly blind?: 'columns' | 'tokens' | undefined
   /** Added to the scores by distance. */
   readonly relative?: { readonly bias: Tensor; readonly bucketTable: Tensor } | undefined
+}
+
+export interface Window {
+  readonly left?: number
+  readonly right?: number
 }
 
 /**
@@ -62,8 +80,12 @@ export class SelfMixer implements Mixer {
       ...places,
       ...attentionDropout(scores.dropout),
     })
-    return padding?.blind !== undefined && scores.causal
-      ? seen.add(attendBlindly(q, k, v, scores, offsets, padding.blind))
+    return padding?.blind !== undefined && scores.causal && scores.sinks === undefined
+      ? seen.add(
+          scores.blind === 'tokens'
+            ? attendEvenly(q, keys, values, scores, padding.keyOffsets, padding.blind)
+            : attendBlindly(q, k, v, scores, offsets, padding.blind),
+        )
       : seen
   }
 }
@@ -94,13 +116,19 @@ export class EncoderMixer implements CrossMixer {
 }
 
 /** What the attention ops take of `Scores`. */
-export function kernelOptions({ heads, kvHeads, headDim, scale, causal, relative }: Scores) {
+export function kernelOptions(scores: Scores) {
+  const { heads, kvHeads, headDim, valueDim, scale, causal, window, softcap, sinks, relative } = scores
   return {
     heads,
     headDim,
     scale,
     causal,
     ...(kvHeads === undefined ? {} : { kvHeads }),
+    ...(valueDim === undefined ? {} : { valueDim }),
+    ...(window?.left === undefined ? {} : { windowLeft: window.left }),
+    ...(window?.right === undefined ? {} : { windowRight: window.right }),
+    ...(softcap === undefined ? {} : { softcap }),
+    ...(sinks === undefined ? {} : { sinks }),
     ...(relative === undefined ? {} : { bias: relative.bias, bucketTable: relative.bucketTable }),
   }
 }
@@ -126,8 +154,9 @@ function record(
 
 /**
  * Queries that see no real key. transformers adds the smallest float to all their scores, which swallows them: every
- * column of the row weighs the same, while gradients still flow to queries and keys. Here the scores are zero in value
- * with the same derivative: once through the queries, once through the keys.
+ * column of the row weighs the same, while gradients still flow through the scores to queries and keys. Here values
+ * come from scores of zero, and gradients from scores that are too small to move a weight, made large again. (A sink
+ * takes all the weight of such a query.)
  */
 function attendBlindly(
   q: Tensor,
@@ -137,17 +166,38 @@ function attendBlindly(
   offsets: Tensor,
   blind: Blind<Tensor>,
 ): Tensor {
-  const options = {
-    ...kernelOptions({ ...scores, causal: false, relative: undefined }),
-    queryOffsets: blind.offsets,
-    keyOffsets: offsets,
-  }
-  const queries = gatherRows(q, blind.rows)
-  const uniform = attention(vanishing(queries), k, v, options)
-  const throughKeys = attention(queries.detach(), vanishing(k), v.detach(), options)
-  const mixed = uniform.add(vanishing(throughKeys)) // [blind, heads * headDim]
-  return gatherRows(concat([zeros([1, mixed.dim(1)]), mixed], 'rows'), blind.places)
+  const { scale, softcap } = scores
+  const flowing = attention(gatherRows(q, blind.rows), k, v.detach(), {
+    ...evenly(scores, offsets, blind),
+    scale: scale * faintness,
+    ...(softcap === undefined ? {} : { softcap: softcap * faintness }),
+  })
+  const vanishing = flowing.sub(flowing.detach()).scale(1 / faintness)
+  return attendEvenly(q, k, v, scores, offsets, blind).add(scattered(vanishing, blind))
 }
 
-/** Zero, with the derivative of x. */
-const vanishing = (x: Tensor): Tensor => x.sub(x.detach())
+/** A power of two, below float32's resolution of a weight. */
+const faintness = 2 ** -30
+
+/** Blind queries that give every key the same weight: [tokens, heads * valueDim], zero for the other queries. */
+function attendEvenly(
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  scores: Scores,
+  keyOffsets: Tensor,
+  blind: Blind<Tensor>,
+): Tensor {
+  const queries = gatherRows(q, blind.rows).detach().scale(0)
+  return scattered(attention(queries, k.detach(), v, evenly(scores, keyOffsets, blind)), blind)
+}
+
+const evenly = (scores: Scores, keyOffsets: Tensor, blind: Blind<Tensor>) => ({
+  ...kernelOptions({ ...scores, causal: false, window: undefined, softcap: undefined, relative: undefined }),
+  queryOffsets: blind.offsets,
+  keyOffsets,
+})
+
+/** Rows of the blind queries at their places among all tokens. */
+const scattered = (rows: Tensor, { places }: Blind<Tensor>): Tensor =>
+  gatherRows(concat([zeros([1, rows.dim(1)]), rows], 'rows'), places)

@@ -5,6 +5,8 @@ import { plain } from './linear.js'
 
 export interface BucketOptions {
   readonly buckets: number
+  /** Rows of the table, where it has more than there are buckets. */
+  readonly rows?: number
   /** Distances from here on share the last bucket. */
   readonly maxDistance: number
   /** Keys on both sides: half of the buckets for each. */
@@ -39,7 +41,7 @@ export class RelativeBias {
   readonly #table: Constant // int32 [2 * maxDistance + 1]
 
   constructor(weights: Weights, heads: number, options: BucketOptions & { std: number }) {
-    this.weight = weights.declare('weight', [options.buckets, heads], normal(options.std))
+    this.weight = weights.declare('weight', [options.rows ?? options.buckets, heads], normal(options.std))
     this.#table = weights.constant(() => tensor(distanceBuckets(options)))
   }
 

@@ -34,6 +34,15 @@ export interface SingleBackbone {
   pool?(hidden: Tensor, batch: Batch<Tensor>): Tensor | undefined
   /** What one layer keeps of a token while generating; absent for encoders. */
   readonly cache?: CacheShape
+  /** Of experts whose even use is part of the loss. */
+  readonly balance?: Balance | undefined
+}
+
+/** What a loss has beside that of its labels: `coefficient` times `balanceLoss` of the routers. */
+export interface Balance {
+  readonly experts: number
+  readonly perToken: number
+  readonly coefficient: number
 }
 
 /** An encoder–decoder without a head. */
@@ -52,4 +61,6 @@ export interface CacheShape {
   /** Widths of a token's keys and values: kvHeads * headDim. */
   readonly keyWidth: number
   readonly valueWidth: number
+  /** A sequence that grows beyond this many tokens is computed anew, since all its keys turn otherwise (Phi-3). */
+  readonly anewBeyond?: number | undefined
 }

@@ -155,7 +155,6 @@ describe('what is not understood', () => {
     ['rope_scaling', { type: 'linear', factor: 2 }],
     ['attn_logit_softcapping', 50],
     ['num_key_value_heads', 2],
-    ['is_decoder', true],
     ['add_cross_attention', true],
     ['quantization_config', { bits: 4 }],
     ['pruned_heads', { 1: [0] }],
@@ -230,9 +229,9 @@ describe('what is not understood', () => {
   })
 
   it.each([
-    ['roberta', 'bert'],
-    ['llama', 'gpt2'],
-    ['bart', 't5'],
+    ['deberta', 'bert'],
+    ['gpt_neo', 'gpt2'],
+    ['longt5', 't5'],
     ['berd', 'bert'],
   ])('model_type %s: the nearest supported is %s', async (modelType, nearest) => {
     await expect(AutoConfig.fromConfig({ model_type: modelType })).rejects.toMatchObject({

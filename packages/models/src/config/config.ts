@@ -45,6 +45,10 @@ export interface ConfigSchema<K extends Keys = Keys> {
   readonly keys: K
   /** Defaults of the keys that every family has, where the family's differ. */
   readonly defaults?: Partial<CommonValues>
+  /** Classes where a file names none; two unless given. */
+  readonly numLabels?: number | undefined
+  /** Settings of generation that transformers takes where a file has none, in generation_config.json's spelling. */
+  readonly generation?: Readonly<Record<string, unknown>>
   /** Keys of this family's files that change no number, beside those of all families. */
   readonly neutral?: readonly string[]
   /** Refuses combinations that cannot be; throws ConfigError. */
@@ -89,13 +93,18 @@ export class ModelConfig {
   constructor(schema: ConfigSchema, json: ConfigJson) {
     this.#schema = schema
     this.#json = json
-    const labels = readLabels(json['id2label'], json['label2id'], json['num_labels'])
+    const labels = readLabels(json['id2label'], json['label2id'], json['num_labels'], schema.numLabels)
     this.id2label = labels.id2label
     this.label2id = labels.label2id
   }
 
   get modelType(): string {
     return this.#schema.modelType
+  }
+
+  /** @internal What transformers takes for generation where neither file says otherwise, in their spelling. */
+  get generationDefaults(): Readonly<Record<string, unknown>> {
+    return this.#schema.generation ?? {}
   }
 
   get numLabels(): number {

@@ -10,12 +10,17 @@ export interface Labels {
 const mostLabels = 1_000_000
 
 /**
- * Reads `id2label`, `label2id` (which may stand alone) and `num_labels` of a configuration. Without any, there are two classes, LABEL_0 and
- * LABEL_1, as in transformers.
+ * Reads `id2label`, `label2id` (which may stand alone) and `num_labels` of a configuration. Without any, there are
+ * `otherwise` classes, LABEL_0, LABEL_1, …, as in transformers.
  *
  * @throws ConfigError where they disagree, or where class numbers are not 0, 1, 2, …
  */
-export function readLabels(id2label: unknown, label2id: unknown, numLabels: unknown): Labels {
+export function readLabels(
+  id2label: unknown,
+  label2id: unknown,
+  numLabels: unknown,
+  otherwise = 2,
+): Labels {
   const names =
     id2label != null
       ? namesOf(id2label, 'id2label')
@@ -29,7 +34,7 @@ export function readLabels(id2label: unknown, label2id: unknown, numLabels: unkn
       { key: 'num_labels' },
     )
   }
-  const count = (numLabels as number | null | undefined) ?? names?.length ?? 2
+  const count = (numLabels as number | null | undefined) ?? names?.length ?? otherwise
   if (names !== undefined && names.length !== count) {
     const key = id2label == null ? 'label2id' : 'id2label'
     throw new ConfigError(`num_labels is ${count}, but ${key} names ${names.length} classes`, { key })

@@ -6,6 +6,7 @@ import { Embedding } from '../blocks/embeddings.js'
 import type { Mixer } from '../blocks/mixer.js'
 import { Mlp } from '../blocks/mlp.js'
 import { LayerNorm } from '../blocks/norms.js'
+import { runLayer } from '../blocks/recompute.js'
 import type { CacheShape, SingleBackbone, Stack, StackContext } from '../blocks/stack.js'
 import type { Config } from '../config/config.js'
 import { flag, layers, nonNegative, optional, share, size, text, type Keys } from '../config/keys.js'
@@ -119,7 +120,7 @@ export class Gpt2Model implements SingleBackbone, Stack {
     let x = drop(this.#words.apply(batch.inputIds).add(this.#positions.apply(batch.positions)), this.#dropout)
     for (const block of this.#blocks) {
       states?.push(x)
-      x = block.apply(x, mixer)
+      x = runLayer((x) => block.apply(x, mixer), x)
     }
     x = this.#norm.apply(x)
     states?.push(x)

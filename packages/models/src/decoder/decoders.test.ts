@@ -1,0 +1,231 @@
+import { describe, expect, it } from 'vitest'
+import { decoderLogits } from '../../test/decoder-reference.js'
+import { difference } from '../../test/golden.js'
+import { shake } from '../../test/shake.js'
+import { AutoModelForCausalLM } from '../auto.js'
+import type { GenerativeModel } from '../generation/generative-model.js'
+
+// Families and options that no golden case has, against a float64 reference. Sizes are odd and small.
+const vocabulary = 29
+const ids = Array.from({ length: 21 }, (_, i) => (i * i + 3 * i + 5) % vocabulary)
+const small = {
+  vocab_size: vocabulary,
+  hidden_size: 24,
+  intermediate_size: 19,
+  num_hidden_layers: 2,
+  num_attention_heads: 4,
+  num_key_value_heads: 2,
+  max_position_embeddings: 64,
+  pad_token_id: null,
+  bos_token_id: null,
+  eos_token_id: null,
+}
+const gpt = {
+  ...{ vocab_size: vocabulary, n_positions: 40, n_embd: 24, n_layer: 2, n_head: 4 },
+  eos_token_id: null,
+}
+const { intermediate_size: _, num_key_value_heads: __, ...facebook } = { ...small, ffn_dim: 17 }
+const ends = [3, 1.5, 1]
+
+const variants: Readonly<Record<string, readonly object[]>> = {
+  llama: [
+    { ...small, attention_bias: true, mlp_bias: true, head_dim: 10, rms_norm_eps: 1e-2 },
+    { ...small, num_key_value_heads: 1, hidden_act: 'gelu', tie_word_embeddings: true, rope_theta: 500 },
+    { ...small, num_key_value_heads: null, rope_scaling: { type: 'linear', factor: 3 } },
+    { ...small, max_position_embeddings: 9, rope_scaling: { rope_type: 'dynamic', factor: 2.5 } },
+    {
+      ...small,
+      rope_parameters: {
+        rope_type: 'yarn',
+        factor: 4,
+        original_max_position_embeddings: 16,
+        rope_theta: 900,
+      },
+    },
+  ],
+  mistral: [
+    { ...small, sliding_window: 3 },
+    { ...small, sliding_window: null, head_dim: 8 },
+    { ...small, sliding_window: 1 },
+  ],
+  ministral: [{ ...small, sliding_window: 5, layer_types: ['full_attention', 'sliding_attention'] }],
+  qwen2: [
+    { ...small, use_sliding_window: true, sliding_window: 4, max_window_layers: 1 },
+    {
+      ...small,
+      use_sliding_window: false,
+      sliding_window: 4,
+      max_window_layers: 0,
+      tie_word_embeddings: true,
+    },
+  ],
+  qwen3: [
+    { ...small, head_dim: 10, attention_bias: true },
+    {
+      ...small,
+      head_dim: 6,
+      use_sliding_window: true,
+      sliding_window: 2,
+      layer_types: ['sliding_attention', 'full_attention'],
+    },
+  ],
+  granite: [
+    {
+      ...small,
+      embedding_multiplier: 3,
+      logits_scaling: 5,
+      residual_multiplier: 0.4,
+      attention_multiplier: 0.3,
+    },
+    { ...small, attention_bias: true, mlp_bias: true },
+  ],
+  smollm3: [
+    { ...small, num_hidden_layers: 5 },
+    { ...small, no_rope_layers: [0, 1], use_sliding_window: true, sliding_window: 4 },
+    { ...small, num_hidden_layers: 3, no_rope_layer_interval: 2, tie_word_embeddings: false },
+  ],
+  gemma: [{ ...small, head_dim: 10, num_key_value_heads: 1 }],
+  gemma2: [
+    { ...small, num_hidden_layers: 3, head_dim: 8, sliding_window: 4, query_pre_attn_scalar: 20 },
+    { ...small, head_dim: 6, attn_logit_softcapping: 2, final_logit_softcapping: 1.5, sliding_window: 64 },
+  ],
+  gemma3_text: [
+    { ...small, num_hidden_layers: 4, head_dim: 8, sliding_window: 4, sliding_window_pattern: 3 },
+    {
+      ...small,
+      head_dim: 8,
+      sliding_window_pattern: 2,
+      sliding_window: 5,
+      rope_theta: 5000,
+      rope_local_base_freq: 70,
+      rope_scaling: { rope_type: 'linear', factor: 8 },
+      final_logit_softcapping: 2,
+    },
+    {
+      ...small,
+      head_dim: 8,
+      sliding_window: 5,
+      sliding_window_pattern: 2,
+      use_bidirectional_attention: true,
+    },
+  ],
+  phi3: [
+    { ...small, sliding_window: 5 },
+    {
+      ...small,
+      original_max_position_embeddings: 8,
+      rope_scaling: { type: 'su', short_factor: [1, 1.1, 1.2], long_factor: ends },
+    },
+    {
+      ...small,
+      original_max_position_embeddings: 32,
+      partial_rotary_factor: 0.67,
+      rope_scaling: { type: 'longrope', short_factor: [1.5, 2], long_factor: [5, 6] },
+    },
+  ],
+  olmo2: [
+    { ...small, attention_bias: true },
+    { ...small, num_key_value_heads: null, rope_theta: 300 },
+  ],
+  starcoder2: [
+    { ...small, sliding_window: 4 },
+    { ...small, use_bias: false, tie_word_embeddings: false, norm_epsilon: 1e-2, hidden_act: 'relu' },
+  ],
+  stablelm: [
+    { ...small, hidden_size: 32, partial_rotary_factor: 0.25, use_qkv_bias: true },
+    { ...small, partial_rotary_factor: 0.67, use_parallel_residual: true, qk_layernorm: true },
+  ],
+  cohere: [
+    { ...small, logit_scale: 0.3, rope_theta: 200 },
+    { ...small, use_qk_norm: true, attention_bias: true, rope_parameters: { rope_theta: 50 } },
+  ],
+  gpt_neox: [
+    { ...small, use_parallel_residual: false, rotary_pct: 0.67, rotary_emb_base: 100 },
+    { ...small, attention_bias: false, rotary_pct: 1, tie_word_embeddings: true },
+  ],
+  gptj: [
+    { ...gpt, rotary_dim: 4 },
+    { ...gpt, rotary_dim: 6, n_inner: 13, activation_function: 'relu', tie_word_embeddings: true },
+  ],
+  'openai-gpt': [gpt, { ...gpt, afn: 'relu', layer_norm_epsilon: 1e-2 }],
+  opt: [
+    facebook,
+    { ...facebook, do_layer_norm_before: false, word_embed_proj_dim: 10 },
+    {
+      ...facebook,
+      enable_bias: false,
+      layer_norm_elementwise_affine: false,
+      activation_function: 'gelu',
+    },
+    { ...facebook, _remove_final_layer_norm: true },
+  ],
+}
+const cases = Object.entries(variants).flatMap(([model_type, all]) =>
+  all.map((changes) => ({ model_type, ...changes }) as Record<string, unknown>),
+)
+const titled = cases.map((config) => {
+  const common = Object.entries({ ...small, ...gpt })
+  const own = Object.entries(config).filter(
+    ([key, value]) => !common.some(([k, v]) => k === key && v === value),
+  )
+  return [JSON.stringify(Object.fromEntries(own)), config] as const
+})
+
+const usual = (model_type: string) => cases.find((config) => config['model_type'] === model_type)!
+
+describe('logits', () => {
+  it.each(titled)('%s', async (_, config) => {
+    await using model = await AutoModelForCausalLM.fromConfig(config)
+    const tensors = shake(model)
+    const { logits } = await model.run({ inputIds: [ids] })
+    const want = decoderLogits(tensors, config, ids).flatMap((row) => [...row])
+    expect(difference(logits!.data, want)).toBeLessThan(1e-4)
+  })
+})
+
+/** Greedy tokens by running the whole text anew for each of them. */
+async function slowly(model: GenerativeModel, prompt: readonly number[], count: number): Promise<number[]> {
+  const row = [...prompt]
+  for (let i = 0; i < count; i++) {
+    const { data } = (await model.run({ inputIds: [row] }, { outputLogits: 'last' })).logits!
+    row.push(data.indexOf(Math.max(...data)))
+  }
+  return row
+}
+
+describe('generation', () => {
+  // Dynamic frequencies are those of the length at which a key was made.
+  const steady = titled.filter(([title]) => !/dynamic|bidirectional/.test(title))
+  it.each(steady)('by the cache gives the tokens of the whole text: %s', async (_, config) => {
+    await using model = await AutoModelForCausalLM.fromConfig(config)
+    shake(model)
+    const prompts = [ids.slice(0, 3), ids.slice(2, 11)]
+    const { sequences } = await model.generate({ inputIds: prompts }, { maxNewTokens: 9 })
+    for (const [row, prompt] of prompts.entries())
+      expect(sequences[row]).toEqual(await slowly(model, prompt, 9))
+  })
+})
+
+describe('configurations', () => {
+  it.each([
+    ['llama', { num_key_value_heads: 3 }, /num_attention_heads 4 is not a multiple of num_key_value_heads 3/],
+    [
+      'llama',
+      { rope_scaling: { type: 'mrope', factor: 2 } },
+      /rope_scaling\.rope_type: there is no type 'mrope'/,
+    ],
+    ['llama', { sliding_window: 4 }, /llama does not know the key sliding_window/],
+    ['ministral', { layer_types: ['full_attention'] }, /layer_types lists 1 layers, num_hidden_layers is 2/],
+    [
+      'qwen2',
+      { layer_types: ['chunked_attention', 'full_attention'] },
+      /layer_types: there is no 'chunked_attention'/,
+    ],
+    ['smollm3', { no_rope_layers: [1], num_hidden_layers: 2 }, /no_rope_layers lists 1 layers/],
+    ['opt', { layerdrop: 0.1 }, /layerdrop 0\.1/],
+    ['gptj', { rotary_dim: 5 }, /rotary_dim 5/],
+  ])('of %s with %j are refused', async (modelType, changes, message) => {
+    const config = { ...usual(modelType), ...changes }
+    await expect(AutoModelForCausalLM.fromConfig(config)).rejects.toThrow(message)
+  })
+})
