@@ -1,4 +1,4 @@
-// BERT, GPT-2 and T5 in float64, one row at a time and nothing fused: what variants without a golden case compare with.
+// GPT-2 and T5 in float64, one row at a time and nothing fused: what variants without a golden case compare with.
 
 export type Rows = Float64Array[] // [tokens, width]
 export interface Contents {
@@ -32,14 +32,22 @@ export const activations: Readonly<Record<string, Activation>> = {
   relu: (x) => Math.max(0, x),
   silu: (x) => x * sigmoid(x),
   tanh: Math.tanh,
+  gelu_10: (x) => Math.min(10, Math.max(-10, 0.5 * x * (1 + erf(x / Math.SQRT2)))),
+  quick_gelu: (x) => x * sigmoid(1.702 * x),
+  relu2: (x) => Math.max(0, x) ** 2,
+  relu6: (x) => Math.min(6, Math.max(0, x)),
+  leaky_relu: (x) => (x < 0 ? 0.01 * x : x),
+  linear: (x) => x,
+  mish: (x) => x * Math.tanh(Math.log1p(Math.exp(x))),
+  sigmoid,
 }
 
-const number = (config: Settings, key: string, otherwise = NaN): number =>
+export const number = (config: Settings, key: string, otherwise = NaN): number =>
   (config[key] as number | undefined) ?? otherwise
-const each = (x: Rows, f: Activation): Rows => x.map((row) => row.map(f))
-const sum = (a: Rows, b: Rows): Rows => a.map((row, i) => row.map((v, j) => v + b[i]![j]!))
+export const each = (x: Rows, f: Activation): Rows => x.map((row) => row.map(f))
+export const sum = (a: Rows, b: Rows): Rows => a.map((row, i) => row.map((v, j) => v + b[i]![j]!))
 
-class Layers {
+export class Layers {
   readonly #tensors: Tensors
   readonly #prefix: string
 
@@ -93,14 +101,14 @@ class Layers {
   }
 }
 
-interface Heads {
+export interface Heads {
   readonly heads: number
   readonly scale: number
   readonly causal?: boolean
   readonly bias?: (head: number, query: number, key: number) => number
 }
 
-function attention(q: Rows, k: Rows, v: Rows, { heads, scale, causal = false, bias }: Heads): Rows {
+export function attention(q: Rows, k: Rows, v: Rows, { heads, scale, causal = false, bias }: Heads): Rows {
   const width = q[0]!.length / heads
   return q.map((query, i) => {
     const out = new Float64Array(query.length)
@@ -118,38 +126,6 @@ function attention(q: Rows, k: Rows, v: Rows, { heads, scale, causal = false, bi
     }
     return out
   })
-}
-
-export function bertLogits(tensors: Tensors, config: Settings, ids: readonly number[]): Rows {
-  const layers = new Layers(tensors)
-  const eps = number(config, 'layer_norm_eps', 1e-12)
-  const act = activations[config['hidden_act'] as string]!
-  const heads = number(config, 'num_attention_heads')
-  const scale = (number(config, 'hidden_size') / heads) ** -0.5
-  const embeddings = layers.at('bert.embeddings')
-  const one = (table: string, rows: readonly number[]) => rows.map((id) => embeddings.row(table, id))
-  const placed = sum(one('word_embeddings', ids), one('position_embeddings', [...ids.keys()]))
-  const typed = sum(
-    placed,
-    one(
-      'token_type_embeddings',
-      ids.map(() => 0),
-    ),
-  )
-  let x = embeddings.norm('LayerNorm', typed, eps)
-  for (let l = 0; l < number(config, 'num_hidden_layers'); l++) {
-    const layer = layers.at(`bert.encoder.layer.${l}`)
-    const [q, k, v] = ['query', 'key', 'value'].map((name) => layer.linear(`attention.self.${name}`, x))
-    const mixed = layer.linear('attention.output.dense', attention(q!, k!, v!, { heads, scale }))
-    x = layer.norm('attention.output.LayerNorm', sum(mixed, x), eps)
-    const inner = each(layer.linear('intermediate.dense', x), act)
-    x = layer.norm('output.LayerNorm', sum(layer.linear('output.dense', inner), x), eps)
-  }
-  const head = layers.at('cls.predictions')
-  const transformed = head.norm('transform.LayerNorm', each(head.linear('transform.dense', x), act), eps)
-  return project(layers, 'cls.predictions.decoder', 'bert.embeddings.word_embeddings', transformed).map(
-    (row) => row.map((v, j) => v + head.get('bias').data[j]!),
-  )
 }
 
 export function gpt2Logits(tensors: Tensors, config: Settings, ids: readonly number[]): Rows {
@@ -173,7 +149,7 @@ export function gpt2Logits(tensors: Tensors, config: Settings, ids: readonly num
 }
 
 /** transformers' `_relative_position_bucket`. */
-function bucket(distance: number, buckets: number, most: number, bidirectional: boolean): number {
+export function bucket(distance: number, buckets: number, most: number, bidirectional: boolean): number {
   const side = bidirectional ? buckets / 2 : buckets
   const offset = bidirectional && distance > 0 ? side : 0
   const far = bidirectional ? Math.abs(distance) : Math.max(0, -distance)
@@ -239,6 +215,6 @@ export function t5Logits(
 }
 
 /** A head of its own, or the embeddings it is tied to. */
-function project(layers: Layers, head: string, embeddings: string, x: Rows): Rows {
+export function project(layers: Layers, head: string, embeddings: string, x: Rows): Rows {
   return layers.linear(layers.find(`${head}.weight`) === undefined ? embeddings : head, x)
 }

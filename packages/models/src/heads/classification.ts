@@ -1,36 +1,75 @@
-import { crossEntropy, full, gatherRows, sum, UnsupportedError, type Tensor } from '@tiny/core'
+import { crossEntropy, full, gatherRows, sum, type Tensor } from '@tiny/core'
 import { drop } from '../blocks/dropout.js'
 import { Linear } from '../blocks/linear.js'
-import type { SingleBackbone } from '../blocks/stack.js'
-import type { ClassifierOptions } from '../family.js'
+import type { Backbone } from '../blocks/stack.js'
+import type { SequenceHeadOptions, TokenHeadOptions } from '../family.js'
 import type { Batch } from '../inputs/batch.js'
 import type { Weights } from '../parameters/weights.js'
-import type { Head, HeadContext, HeadOutput, LossOptions, LossSum } from './head.js'
+import {
+  requireHead,
+  type Head,
+  type HeadContext,
+  type HeadOutput,
+  type LossOptions,
+  type LossSum,
+} from './head.js'
+import { pool } from './pooling.js'
+import { Transform } from './transform.js'
+
+/** Scores from hidden states, row by row: what may come before, dropout, a product. */
+export class Scores {
+  readonly #transform: Transform
+  readonly #product: Linear
+  readonly #dropout: number
+
+  constructor(weights: Weights, width: number, outWidth: number, options: TokenHeadOptions) {
+    this.#transform = new Transform(weights, width, options.transform)
+    this.#product = new Linear(weights.at(options.name), this.#transform.width, outWidth, {
+      weight: options.weight,
+      bias: options.bias,
+    })
+    this.#dropout = options.dropout
+  }
+
+  /** [rows, width] to [rows, outWidth]. */
+  apply(hidden: Tensor): Tensor {
+    return this.#product.apply(drop(this.#transform.apply(hidden), this.#dropout))
+  }
+}
+
+/** Scores of whole sequences. */
+export class SequenceScores {
+  readonly #options: SequenceHeadOptions
+  readonly #backbone: Backbone
+  readonly #scores: Scores
+
+  constructor(weights: Weights, backbone: Backbone, outWidth: number, options: SequenceHeadOptions) {
+    this.#options = options
+    this.#backbone = backbone
+    this.#scores = new Scores(weights, backbone.width, outWidth, options)
+  }
+
+  /** [tokens, width] to [sequences, outWidth]. */
+  apply(hidden: Tensor, batch: Batch<Tensor>): Tensor {
+    return this.#scores.apply(pool(this.#options.pool, this.#backbone, hidden, batch))
+  }
+}
 
 /** A class, several labels or a number for each sequence. */
 export class SequenceClassifier implements Head {
-  readonly #classifier: Linear
-  readonly #dropout: number
-  readonly #pool: (hidden: Tensor, batch: Batch<Tensor>) => Tensor
+  readonly #scores: SequenceScores
 
-  constructor(weights: Weights, { family, config, backbone }: HeadContext) {
-    const options = family.heads.sequenceClassifier?.(config)
-    if (options === undefined || 'encoder' in backbone)
-      throw noHead(family.schema.modelType, 'sequence classification')
-    this.#classifier = classifierOf(weights, backbone.width, config.numLabels, options)
-    this.#dropout = options.dropout
-    this.#pool =
-      options.pool === 'last'
-        ? (hidden, { lastRows }) => gatherRows(hidden, lastRows!)
-        : (hidden, batch) => (backbone as SingleBackbone).pool!(hidden, batch)!
+  constructor(weights: Weights, context: HeadContext) {
+    const options = requireHead(context, 'sequenceClassifier', 'sequence classification')
+    this.#scores = new SequenceScores(weights, context.backbone, context.config.numLabels, options)
   }
 
   outputs(hidden: Tensor, batch: Batch<Tensor>): HeadOutput[] {
-    return [{ name: 'logits', per: 'sequence', value: this.#logits(hidden, batch) }]
+    return [{ name: 'logits', per: 'sequence', value: this.#scores.apply(hidden, batch) }]
   }
 
   loss(hidden: Tensor, batch: Batch<Tensor>, { problemType, labelSmoothing = 0 }: LossOptions): LossSum {
-    const logits = this.#logits(hidden, batch) // [sequences, labels]
+    const logits = this.#scores.apply(hidden, batch) // [sequences, labels]
     const labels = batch.labels!
     if (problemType === 'single_label_classification') {
       const [lossSum, count] = crossEntropy(logits, labels, { labelSmoothing })
@@ -40,56 +79,31 @@ export class SequenceClassifier implements Head {
       problemType === 'regression' ? logits.sub(labels).square() : binaryCrossEntropy(logits, labels)
     return { lossSum: sum(each), count: sum(full(logits.dims, 1)) }
   }
-
-  #logits(hidden: Tensor, batch: Batch<Tensor>): Tensor {
-    return this.#classifier.apply(drop(this.#pool(hidden, batch), this.#dropout))
-  }
 }
 
 /** PyTorch's BCEWithLogits: max(x, 0) - x y + log(1 + exp(-|x|)), which does not overflow. */
-function binaryCrossEntropy(x: Tensor, y: Tensor): Tensor {
+export function binaryCrossEntropy(x: Tensor, y: Tensor): Tensor {
   const one = full([], 1)
   return x.relu().sub(x.mul(y)).add(x.abs().neg().exp().add(one).log())
 }
 
 /** A class for each token. */
 export class TokenClassifier implements Head {
-  readonly #classifier: Linear
-  readonly #dropout: number
+  readonly #scores: Scores
 
-  constructor(weights: Weights, { family, config, backbone }: HeadContext) {
-    const options = family.heads.tokenClassifier?.(config)
-    if (options === undefined) throw noHead(family.schema.modelType, 'token classification')
-    this.#classifier = classifierOf(weights, backbone.width, config.numLabels, options)
-    this.#dropout = options.dropout
+  constructor(weights: Weights, context: HeadContext) {
+    const options = requireHead(context, 'tokenClassifier', 'token classification')
+    this.#scores = new Scores(weights, context.backbone.width, context.config.numLabels, options)
   }
 
   outputs(hidden: Tensor, _batch: Batch<Tensor>, rows?: Tensor): HeadOutput[] {
     const chosen = rows === undefined ? hidden : gatherRows(hidden, rows)
-    return [{ name: 'logits', per: 'token', value: this.#logits(chosen) }]
+    return [{ name: 'logits', per: 'token', value: this.#scores.apply(chosen) }]
   }
 
   loss(hidden: Tensor, { labelRows, labels }: Batch<Tensor>, { labelSmoothing = 0 }: LossOptions): LossSum {
-    const [lossSum, count] = crossEntropy(this.#logits(gatherRows(hidden, labelRows!)), labels!, {
-      labelSmoothing,
-    })
+    const logits = this.#scores.apply(gatherRows(hidden, labelRows!)) // [labelled, labels]
+    const [lossSum, count] = crossEntropy(logits, labels!, { labelSmoothing })
     return { lossSum, count }
   }
-
-  #logits(hidden: Tensor): Tensor {
-    return this.#classifier.apply(drop(hidden, this.#dropout))
-  }
 }
-
-/** A head's last product. */
-export function classifierOf(
-  weights: Weights,
-  width: number,
-  outWidth: number,
-  options: ClassifierOptions,
-): Linear {
-  return new Linear(weights.at(options.name), width, outWidth, { weight: options.weight, bias: options.bias })
-}
-
-export const noHead = (modelType: string, task: string): UnsupportedError =>
-  new UnsupportedError(`${modelType} has no head for ${task} yet`, { modelType, task })

@@ -1,7 +1,7 @@
-import type { Parameter, Tensor } from '@tiny/core'
+import { UnsupportedError, type Parameter, type Tensor } from '@tiny/core'
 import type { Backbone } from '../blocks/stack.js'
 import type { Config } from '../config/config.js'
-import type { Family } from '../family.js'
+import type { Family, Heads } from '../family.js'
 import type { Batch } from '../inputs/batch.js'
 import type { ProblemType } from '../inputs/targets.js'
 import type { Weights } from '../parameters/weights.js'
@@ -18,10 +18,19 @@ export interface LossOptions {
   readonly labelSmoothing?: number | undefined
 }
 
-/** A result by the name that transformers gives it, and what it has a row for. */
+/**
+ * A result by the name that transformers gives it, and what it has a row for: a token, a token with one number, a
+ * sequence, or an example, whose choices are sequences.
+ */
 export interface HeadOutput {
-  readonly name: 'logits' | 'startLogits' | 'endLogits'
-  readonly per: 'token' | 'sequence'
+  readonly name:
+    | 'logits'
+    | 'startLogits'
+    | 'endLogits'
+    | 'predictionLogits'
+    | 'seqRelationshipLogits'
+    | 'sopLogits'
+  readonly per: 'token' | 'tokenNumber' | 'sequence' | 'example'
   readonly value: Tensor
 }
 
@@ -48,3 +57,17 @@ export interface HeadContext {
 }
 
 export type MakeHead = (weights: Weights, context: HeadContext) => Head
+
+/** What a family says of a head. @throws UnsupportedError where it has none. */
+export function requireHead<H extends keyof Heads>(
+  { family, config }: HeadContext,
+  name: H,
+  task: string,
+): ReturnType<NonNullable<Heads[H]>> {
+  const options = (family.heads[name] as ((c: Config) => ReturnType<NonNullable<Heads[H]>>) | undefined)?.(
+    config,
+  )
+  if (options !== undefined) return options
+  const { modelType } = family.schema
+  throw new UnsupportedError(`${modelType} has no head for ${task} yet`, { modelType, task })
+}

@@ -1,42 +1,50 @@
 import {
+  crossEntropy,
   gatherRows,
   linearCrossEntropy,
   matmul,
   scale,
-  UnsupportedError,
   type Parameter,
   type Tensor,
 } from '@tiny/core'
-import { Linear, plain } from '../blocks/linear.js'
-import { LayerNorm } from '../blocks/norms.js'
-import type { LanguageHeadOptions } from '../family.js'
+import { plain } from '../blocks/linear.js'
+import { outputTokens, type LanguageHeadOptions } from '../family.js'
 import type { Batch } from '../inputs/batch.js'
 import { zeros } from '../parameters/initialisers.js'
 import type { Weights } from '../parameters/weights.js'
-import type { HeadContext, HeadOutput, LanguageHead, LossOptions, LossSum } from './head.js'
+import {
+  requireHead,
+  type HeadContext,
+  type HeadOutput,
+  type LanguageHead,
+  type LossOptions,
+  type LossSum,
+} from './head.js'
+import { Transform } from './transform.js'
 
 /** Hidden states to the vocabulary: of masked, causal and sequence-to-sequence language models. */
 export class VocabularyHead implements LanguageHead {
   readonly #weights: Weights
   readonly #options: LanguageHeadOptions
-  readonly #dense: Linear | undefined
-  readonly #norm: LayerNorm | undefined
+  readonly #vocabSize: number
+  readonly #transform: Transform
   readonly #decoder: Parameter // [vocabulary, width]
-  readonly #bias: Parameter | undefined
+  readonly #bias: Parameter | undefined // [vocabulary]
+  readonly #logitsBias: Parameter | undefined // [1, vocabulary]
 
-  constructor(weights: Weights, { family, config, backbone, tied }: HeadContext) {
-    const options = family.heads.languageModel?.(config)
-    if (options === undefined)
-      throw new UnsupportedError(`${family.schema.modelType} has no language-model head yet`, {})
-    const { width } = backbone
-    const { transform, weight, decoder, bias } = options
-    const vocabSize = family.tokens(config).vocabSize
+  constructor(weights: Weights, context: HeadContext) {
+    const options = requireHead(context, 'languageModel', 'language modelling')
+    const { family, config, backbone, tied } = context
+    const { transform, weight, decoder, bias, logitsBias } = options
+    const vocabSize = outputTokens(family, config).vocabSize
+    this.#vocabSize = vocabSize
     this.#weights = weights
     this.#options = options
     this.#bias = bias === undefined ? undefined : weights.declare(bias, [vocabSize], zeros)
-    this.#dense = transform && new Linear(weights.at(transform.dense), width, width, { weight })
-    this.#norm = transform && new LayerNorm(weights.at(transform.norm), width, { eps: transform.eps })
-    this.#decoder = tied ?? weights.at(decoder).declare('weight', [vocabSize, width], weight)
+    this.#transform = new Transform(weights, backbone.width, transform)
+    this.#decoder = tied ?? weights.at(decoder).declare('weight', [vocabSize, this.#transform.width], weight)
+    this.#logitsBias =
+      logitsBias === undefined ? undefined : weights.as('optional').buffer(logitsBias, [1, vocabSize], zeros)
   }
 
   outputs(hidden: Tensor, _batch: Batch<Tensor>, rows?: Tensor): HeadOutput[] {
@@ -45,29 +53,38 @@ export class VocabularyHead implements LanguageHead {
   }
 
   logits(hidden: Tensor): Tensor {
-    return matmul(this.#transform(hidden), this.#decoder, {
-      bias: this.#bias,
+    const { softcap } = this.#options
+    const logits = matmul(this.#prepared(hidden), this.#decoder, {
+      bias: this.#added,
       transposeB: true,
       precision: this.#weights.precisionOf(this.#decoder),
     }) // [rows, vocabulary]
+    return softcap === undefined ? logits : scale(scale(logits, 1 / softcap).tanh(), softcap)
   }
 
   loss(hidden: Tensor, { labelRows, labels }: Batch<Tensor>, { labelSmoothing = 0 }: LossOptions): LossSum {
-    const labelled = this.#transform(gatherRows(hidden, labelRows!)) // [labelled, width]
-    const bias = this.#bias && plain(this.#bias)
-    const precision = this.#weights.precisionOf(this.#decoder)
-    const [lossSum, count] = linearCrossEntropy(labelled, this.#decoder, labels!, {
-      bias,
-      labelSmoothing,
-      precision,
-    })
+    const labelled = gatherRows(hidden, labelRows!)
+    // A cap lies between product and softmax: the logits of all labelled tokens are held.
+    const [lossSum, count] =
+      this.#options.softcap === undefined
+        ? linearCrossEntropy(this.#prepared(labelled), this.#decoder, labels!, {
+            bias: this.#added,
+            labelSmoothing,
+            precision: this.#weights.precisionOf(this.#decoder),
+          })
+        : crossEntropy(this.logits(labelled), labels!, { labelSmoothing })
     return { lossSum, count }
   }
 
-  #transform(hidden: Tensor): Tensor {
-    const { transform, scale: factor } = this.#options
-    if (transform)
-      hidden = this.#norm!.apply(this.#dense!.apply(hidden, { activation: transform.activation.fused }))
-    return factor === undefined ? hidden : scale(hidden, factor)
+  #prepared(hidden: Tensor): Tensor {
+    const transformed = this.#transform.apply(hidden)
+    const { scale: factor } = this.#options
+    return factor === undefined ? transformed : scale(transformed, factor)
+  }
+
+  get #added(): Tensor | undefined {
+    if (this.#bias !== undefined) return plain(this.#bias)
+    const buffer = this.#logitsBias
+    return buffer?.materialised === true ? plain(buffer).reshape([this.#vocabSize]) : undefined
   }
 }

@@ -1,25 +1,24 @@
-import { attentionLse, full, gatherRows, sum, type Tensor } from '@tiny/core'
-import type { Linear } from '../blocks/linear.js'
+import { full, gatherRows, sum, type Tensor } from '@tiny/core'
 import type { Batch } from '../inputs/batch.js'
 import type { Weights } from '../parameters/weights.js'
-import { classifierOf, noHead } from './classification.js'
-import type { Head, HeadContext, HeadOutput, LossSum } from './head.js'
+import { Scores } from './classification.js'
+import { requireHead, type Head, type HeadContext, type HeadOutput, type LossSum } from './head.js'
+import { logSumExp } from './log-sum-exp.js'
 
 /** Where the answer starts and where it ends: a softmax over the tokens of each sequence, twice. */
 export class QuestionAnsweringHead implements Head {
-  readonly #outputs: Linear // [2, width]: start, end
+  readonly #outputs: Scores // [2, width]: start, end
 
-  constructor(weights: Weights, { family, config, backbone }: HeadContext) {
-    const options = family.heads.questionAnswering?.(config)
-    if (options === undefined) throw noHead(family.schema.modelType, 'question answering')
-    this.#outputs = classifierOf(weights, backbone.width, 2, options)
+  constructor(weights: Weights, context: HeadContext) {
+    const options = requireHead(context, 'questionAnswering', 'question answering')
+    this.#outputs = new Scores(weights, context.backbone.width, 2, options)
   }
 
   outputs(hidden: Tensor): HeadOutput[] {
     const both = this.#outputs.apply(hidden) // [tokens, 2]
     return [
-      { name: 'startLogits', per: 'token', value: both.sliceColumns(0, 1).contiguous() },
-      { name: 'endLogits', per: 'token', value: both.sliceColumns(1, 1).contiguous() },
+      { name: 'startLogits', per: 'tokenNumber', value: both.sliceColumns(0, 1).contiguous() },
+      { name: 'endLogits', per: 'tokenNumber', value: both.sliceColumns(1, 1).contiguous() },
     ]
   }
 
@@ -39,15 +38,4 @@ export class QuestionAnsweringHead implements Head {
     const endAsMany = end.lossSum.mul(start.count).div(end.count)
     return { lossSum: start.lossSum.add(endAsMany).scale(0.5), count: start.count }
   }
-}
-
-/**
- * log Σ exp(x) over the rows of each sequence, for each column: the normaliser that attention computes for one query
- * of ones per sequence, whose heads are the columns.
- */
-function logSumExp(x: Tensor, offsets: Tensor, queryOffsets: Tensor): Tensor {
-  const columns = x.dim(1).value
-  const sequences = offsets.dim(0).sub(1)
-  const options = { heads: columns, headDim: 1, scale: 1, queryOffsets, keyOffsets: offsets }
-  return attentionLse(full([sequences, columns], 1), x, x, options)[1]
 }

@@ -20,14 +20,21 @@ export interface Batch<T> {
   readonly columns?: T // int32 [tokens]
   /** Where padding is computed as transformers computes it, since a loss was asked for there. */
   readonly padding?: Padding<T>
-  /** Rows of the last token of each sequence. */
+  /** Row of the last token of each sequence, or of the one that its head stands on. */
   readonly lastRows?: T // int32 [sequences]
   readonly encoder?: Batch<T>
 
   /** Rows that have a label, in language models and token classification. */
   readonly labelRows?: T // int32 [labelled]
-  /** Of labelled rows, or of sequences; float32 [sequences, n] for regression and for several labels each. */
+  /**
+   * Of labelled rows, or of sequences; float32 [sequences, n] for regression and for several labels each, [tokens, 1]
+   * for a discriminator.
+   */
   readonly labels?: T // int32 [labelled] or [sequences]
+  /** Of pairs of sentences. */
+  readonly sentenceLabels?: T // int32 [sequences]
+  /** Of multiple choice with labels. */
+  readonly choices?: Choices<T>
   /** Sequences with a start (end) inside, and the row that it lies in. */
   readonly startSequences?: T // int32 [starts]
   readonly startRows?: T // int32 [starts]
@@ -35,6 +42,17 @@ export interface Batch<T> {
   readonly endRows?: T // int32 [ends]
   /** 0, 1, 2, …: one query for each sequence. */
   readonly eachSequence?: T // int32 [sequences + 1]
+}
+
+/** Sequences that are the choices of examples. */
+export interface Choices<T> {
+  /** Where each example's sequences begin, and the end. */
+  readonly offsets: T // int32 [examples + 1]
+  /** 0, 1, 2, …: one query for each example. */
+  readonly each: T // int32 [examples + 1]
+  /** Examples with a label, and the sequence that it names. */
+  readonly examples: T // int32 [labelled]
+  readonly sequences: T // int32 [labelled]
 }
 
 /**
@@ -81,7 +99,7 @@ export function mapBatch<A, B>(batch: Batch<A>, map: (array: A) => B): Batch<B> 
 }
 
 type Tree<T> = { readonly [name: string]: T | Tree<T> | undefined }
-const branches = new Set(['encoder', 'padding', 'blind'])
+const branches = new Set(['encoder', 'padding', 'blind', 'choices'])
 
 function mapTree<A, B>(tree: Tree<A>, map: (array: A) => B): Tree<B> {
   const mapped: Record<string, B | Tree<B>> = {}

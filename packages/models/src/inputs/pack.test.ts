@@ -70,6 +70,19 @@ describe('tokens', () => {
     expect(list(pack({ inputIds: [[1, 2]], positionIds: [[5, 3]] }).batch.positions)).toEqual([5, 3])
   })
 
+  it('are numbered by the rule of the model, which adds its offset to given positions', () => {
+    const place = (inputs: ModelInputs, positions: NonNullable<PackSpec['tokens']['positions']>) =>
+      list(pack(inputs, 'Base', { tokens: { ...tokens, positions } }).batch.positions)
+    const inputs = { inputIds: [[1, 4, 5]], attentionMask: [[0, 1, 1]] }
+    expect(place(inputs, { rule: 'mask', offset: 2 })).toEqual([2, 3])
+    expect(place(inputs, { rule: 'ids', padTokenId: 1 })).toEqual([2, 3])
+    expect(place({ ...inputs, positionIds: [[0, 1, 0]] }, { rule: 'mask', offset: 2 })).toEqual([3, 2])
+    expect(place({ ...inputs, positionIds: [[0, 1, 0]] }, { rule: 'ids', padTokenId: 1 })).toEqual([1, 0])
+    expect(() => place({ inputIds: [[7, 7, 7, 7, 7]] }, { rule: 'ids', padTokenId: 1 })).toThrow(
+      /column 4: position 6 /,
+    )
+  })
+
   it.each([
     [
       'an id beyond the vocabulary',
@@ -284,9 +297,109 @@ describe('spans', () => {
   })
 })
 
+describe('the row that a head stands on', () => {
+  const rows = (inputs: ModelInputs, rest: Partial<PackSpec>) => {
+    const { batch } = pack(inputs, 'SequenceClassification', rest)
+    return { rows: list(batch.lastRows), tokens: batch.inputIds.data.length }
+  }
+  const inputIds = [
+    [5, 6, 0, 0],
+    [0, 7, 0, 8],
+    [0, 0, 0, 0],
+  ]
+
+  it('is that of the last id which is no padding, by the ids alone', () => {
+    expect(rows({ inputIds }, { pool: 'last', padTokenId: 0 })).toEqual({ rows: [1, 7, 8], tokens: 12 })
+    const attentionMask = [
+      [1, 1, 0, 0],
+      [0, 1, 1, 1],
+      [1, 0, 0, 0],
+    ]
+    expect(rows({ inputIds, attentionMask }, { pool: 'last', padTokenId: 0 })).toEqual({
+      rows: [1, 4, 5],
+      tokens: 6,
+    })
+  })
+
+  it('is computed where the mask leaves it out', () => {
+    const attentionMask = [
+      [1, 1, 0, 0],
+      [0, 1, 1, 0],
+      [1, 0, 0, 0],
+    ]
+    expect(rows({ inputIds, attentionMask }, { pool: 'last', padTokenId: 0 })).toEqual({
+      rows: [1, 7, 8],
+      tokens: 12,
+    })
+  })
+
+  it('is the last one without an id of padding', () => {
+    expect(rows({ inputIds: [[5, 6, 0], [0]] }, { pool: 'last' })).toEqual({ rows: [2, 3], tokens: 4 })
+  })
+})
+
+describe('choices', () => {
+  it('lie end to end, and each example has its own', () => {
+    const { batch, choices } = pack(
+      {
+        inputIds: [
+          [[1, 2], [3]],
+          [[4], [5, 6, 7]],
+        ],
+        labels: [1, 0],
+      },
+      'MultipleChoice',
+    )
+    expect(choices).toBe(2)
+    expect(list(batch.inputIds)).toEqual([1, 2, 3, 4, 5, 6, 7])
+    expect(list(batch.offsets)).toEqual([0, 2, 3, 4, 7])
+    expect(list(batch.choices!.offsets)).toEqual([0, 2, 4])
+    expect(list(batch.choices!.each)).toEqual([0, 1, 2])
+    expect(list(batch.choices!.examples)).toEqual([0, 1])
+    expect(list(batch.choices!.sequences)).toEqual([1, 2])
+  })
+
+  it('of other inputs must be as many', () => {
+    expect(() =>
+      pack({ inputIds: [[[1], [2]]], attentionMask: [[[1]]] } as ModelInputs, 'MultipleChoice'),
+    ).toThrow(/attentionMask has 1 examples of 1 choices, inputIds has 1 of 2/)
+  })
+})
+
+describe('pretraining', () => {
+  const pair = { sentencePair: { label: 'nextSentenceLabel', classes: 2 } } as const
+
+  it('takes labels of tokens and of pairs, and both', () => {
+    const inputs = { inputIds: [[1, 2], [3]], labels: [[-100, 4], [5]] }
+    const { batch } = pack({ ...inputs, nextSentenceLabel: [1, 0] }, 'PreTraining', pair)
+    expect(list(batch.labels)).toEqual([4, 5])
+    expect(list(batch.sentenceLabels)).toEqual([1, 0])
+    expect(() => pack(inputs, 'PreTraining', pair)).toThrow(/labels and nextSentenceLabel belong together/)
+    expect(() => pack({ ...inputs, sentenceOrderLabel: [1, 0] }, 'PreTraining', pair)).toThrow(
+      /PreTraining takes no sentenceOrderLabel/,
+    )
+    expect(() => pack({ ...inputs, nextSentenceLabel: [1, 2] }, 'PreTraining', pair)).toThrow(
+      /row 1, column 0: 2 is neither one of 2 classes/,
+    )
+  })
+
+  it('of a discriminator has a label for each real token', () => {
+    const { batch } = pack(
+      { inputIds: [[1, 2, 0]], attentionMask: [[1, 1, 0]], labels: [[0, 1, -100]] },
+      'PreTraining',
+    )
+    expect(list(batch.labels)).toEqual([0, 1])
+  })
+})
+
 describe('encoder–decoders', () => {
   const pair: Partial<PackSpec> = {
-    decoder: { tokens: { vocabSize: 50 }, startTokenId: 9, padTokenId: 0 },
+    decoder: {
+      tokens: { vocabSize: 50 },
+      shift: { first: 'start', fromInputs: false },
+      startTokenId: 9,
+      padTokenId: 0,
+    },
     tokens: { vocabSize: 50 },
   }
 
@@ -327,6 +440,27 @@ describe('encoder–decoders', () => {
     )
     expect(list(packed.batch.inputIds)).toEqual([9, 4, 0, 9])
     expect(list(packed.batch.labelRows)).toEqual([0, 2])
+  })
+
+  it('decode the ids of the encoder where a head or the family says so', () => {
+    const inputs = { inputIds: [[4, 5, 2, 0]], attentionMask: [[1, 1, 1, 0]] }
+    const decoder = pair.decoder!
+    const ids = (task: PackSpec['task'], rest: Partial<PackSpec>) => {
+      const { batch } = pack(inputs, task, { ...pair, ...rest })
+      return { ids: list(batch.inputIds), last: list(batch.lastRows) }
+    }
+    expect(ids('SequenceClassification', { pool: 'eos', eosTokenId: 2 })).toEqual({
+      ids: [9, 4, 5, 2],
+      last: [2],
+    })
+    expect(ids('QuestionAnswering', {}).ids).toEqual([9, 4, 5, 2])
+    const own = { decoder: { ...decoder, shift: { first: 'last', fromInputs: true } } } as const
+    expect(ids('Base', own).ids).toEqual([2, 4, 5, 2])
+    expect(ids('Seq2SeqLM', own).ids).toEqual([2, 4, 5, 2])
+    expect(() => ids('Base', {})).toThrow(/needs decoderInputIds/)
+    expect(() => ids('SequenceClassification', { pool: 'eos', eosTokenId: [3] })).toThrow(
+      /row 0 has no end-of-sequence token \(3\)/,
+    )
   })
 
   it('need something to decode from', () => {

@@ -1,36 +1,46 @@
-import { checkOptions, OptionError } from '@tiny/core'
+import { checkOptions, OptionError, ShapeError } from '@tiny/core'
+import type { SentencePairOptions, Shift } from '../family.js'
+import { poolsPadding, type Pool } from '../heads/pooling.js'
 import type { Task } from '../task.js'
 import { int32, type Batch, type HostArray, type Layout } from './batch.js'
-import { toIntegerRows, type ColumnInput, type IntegerRows, type RowsInput } from './rows.js'
+import { flattenChoices } from './choices.js'
 import {
-  countsPadding,
+  toIntegerRows,
+  type ChoicesInput,
+  type ColumnInput,
+  type IntegerRows,
+  type RowsInput,
+} from './rows.js'
+import {
   readDecoderIds,
   readDecoderLabels,
-  readTokenLabels,
   refuseInputs,
-  rowTargets,
   shiftRight,
-  spanTargets,
   tokenTargets,
   type ProblemType,
 } from './targets.js'
+import { readTargets } from './task-targets.js'
 import { packTokens, type PackedTokens, type TokenSpec } from './tokens.js'
 import { ignored, requireSameShape } from './validate.js'
 
 /** What a model is run on: transformers' names in camelCase. Arrays are copied at the call. */
 export interface ModelInputs {
-  /** Rows of token ids; they may be ragged. */
-  readonly inputIds: RowsInput
+  /** Rows of token ids; they may be ragged. Of multiple choice: rows for each choice of each example. */
+  readonly inputIds: RowsInput | ChoicesInput
   /** 1 for tokens, 0 for padding on either side; rows of their own length need none. */
-  readonly attentionMask?: RowsInput | undefined
-  readonly positionIds?: RowsInput | undefined
-  readonly tokenTypeIds?: RowsInput | undefined
+  readonly attentionMask?: RowsInput | ChoicesInput | undefined
+  readonly positionIds?: RowsInput | ChoicesInput | undefined
+  readonly tokenTypeIds?: RowsInput | ChoicesInput | undefined
   /** Encoder–decoders: default the labels, moved right by one. */
   readonly decoderInputIds?: RowsInput | undefined
   /** A class (or target) for each row, or a label for each token; -100 counts for nothing. */
   readonly labels?: RowsInput | ColumnInput | undefined
   readonly startPositions?: ColumnInput | undefined
   readonly endPositions?: ColumnInput | undefined
+  /** BERT's pretraining: 0 where the second sentence follows the first, 1 where it does not. */
+  readonly nextSentenceLabel?: ColumnInput | undefined
+  /** ALBERT's: 0 where two sentences stand in their order, 1 where they are swapped. */
+  readonly sentenceOrderLabel?: ColumnInput | undefined
   // What encodeBatch tells the caller about the ids, so that its result goes in as it is; no model reads it.
   readonly offsets?: unknown
   readonly sequenceIds?: unknown
@@ -47,13 +57,22 @@ export interface PackSpec {
   /** Labels to choose from: classes, or the vocabulary. */
   readonly classes: number
   readonly problemType?: ProblemType | undefined
-  /** Padding that stands in rows without a mask: decoders classify a row by the last token that is none. */
-  readonly lastIsNot?: number | undefined
-  readonly decoder?: {
-    readonly tokens: TokenSpec
-    readonly startTokenId: number | undefined
-    readonly padTokenId: number | undefined
-  }
+  /** What a head of whole sequences stands on. */
+  readonly pool?: Pool | undefined
+  /** 'last' looks for the last id that is not this one. */
+  readonly padTokenId?: number | undefined
+  /** 'eos' looks for the last of these. */
+  readonly eosTokenId?: number | readonly number[] | undefined
+  /** Of pairs of sentences: what pretraining calls their label, and how many classes it has. */
+  readonly sentencePair?: Pick<SentencePairOptions, 'label' | 'classes'> | undefined
+  readonly decoder?: DecoderSpec
+}
+
+export interface DecoderSpec {
+  readonly tokens: TokenSpec
+  readonly shift: Shift
+  readonly startTokenId: number | undefined
+  readonly padTokenId: number | undefined
 }
 
 export interface Packed {
@@ -61,7 +80,9 @@ export interface Packed {
   readonly layout: Layout
   readonly encoderLayout?: Layout
   /** Of sequence classification with labels. */
-  readonly problemType?: ProblemType
+  readonly problemType?: ProblemType | undefined
+  /** Of multiple choice: sequences of each example. */
+  readonly choices?: number
   /** Whether there is something to compute a loss from. */
   readonly labelled: boolean
 }
@@ -75,6 +96,8 @@ const inputNames = [
   'labels',
   'startPositions',
   'endPositions',
+  'nextSentenceLabel',
+  'sentenceOrderLabel',
   ...companions,
 ]
 
@@ -91,23 +114,9 @@ export function packInputs(
 ): Packed {
   checkOptions(inputs, inputNames, 'the inputs of a model')
   if (inputs.inputIds === undefined) throw new OptionError('inputIds is missing', { input: 'inputIds' })
-  const packed =
-    spec.decoder === undefined
-      ? packStack(inputs, spec)
-      : packPair(inputs, spec, options.forTraining === true)
-  return { ...packed, batch: { ...packed.batch, lastRows: lastRowsOf(packed.batch, spec.lastIsNot) } }
-}
-
-/** The last row of each sequence; with a padding id, the last that has another (its first where none has). */
-function lastRowsOf({ inputIds, offsets }: Batch<HostArray>, padding: number | undefined): HostArray {
-  const ends = offsets.data as Int32Array
-  const rows = Array.from(ends.subarray(1), (end, s) => {
-    if (padding === undefined) return end - 1
-    let row = end - 1
-    while (row > ends[s]! && inputIds.data[row] === padding) row--
-    return row
-  })
-  return int32(rows, 'sequences')
+  return spec.decoder === undefined
+    ? packStack(inputs, spec)
+    : packPair(inputs, spec, spec.decoder, options.forTraining === true)
 }
 
 const rowsOf = (value: RowsInput | undefined, name: string): IntegerRows | undefined =>
@@ -116,93 +125,132 @@ const rowsOf = (value: RowsInput | undefined, name: string): IntegerRows | undef
 function readTokens(inputs: ModelInputs, { typeVocabSize }: TokenSpec) {
   if (typeVocabSize === undefined) refuseInputs('this model', inputs, ['tokenTypeIds'])
   return {
-    ids: toIntegerRows(inputs.inputIds, 'inputIds'),
-    mask: rowsOf(inputs.attentionMask, 'attentionMask'),
-    positionIds: rowsOf(inputs.positionIds, 'positionIds'),
-    tokenTypeIds: rowsOf(inputs.tokenTypeIds, 'tokenTypeIds'),
+    ids: toIntegerRows(inputs.inputIds as RowsInput, 'inputIds'),
+    mask: rowsOf(inputs.attentionMask as RowsInput | undefined, 'attentionMask'),
+    positionIds: rowsOf(inputs.positionIds as RowsInput | undefined, 'positionIds'),
+    tokenTypeIds: rowsOf(inputs.tokenTypeIds as RowsInput | undefined, 'tokenTypeIds'),
   }
 }
 
 /** An encoder's or a decoder's batch. */
 function packStack(inputs: ModelInputs, spec: PackSpec): Packed {
-  const { task } = spec
-  refuseInputs(`AutoModelFor${task}`, inputs, ['decoderInputIds'])
-  const spans = task === 'QuestionAnswering'
-  refuseInputs(task, inputs, spans ? ['labels'] : ['startPositions', 'endPositions'])
-  const rows = readTokens(inputs, spec.tokens)
-  const { labels, startPositions, endPositions } = inputs
-
-  if (spans) {
-    if ((startPositions === undefined) !== (endPositions === undefined)) {
-      throw new OptionError('startPositions and endPositions belong together', { input: 'startPositions' })
-    }
-    // Every column is a candidate in transformers' loss, padding included.
-    const tokens = packTokens(rows, spec.tokens, {
-      computePadding: startPositions !== undefined && hasPadding(rows.mask),
-    })
-    if (startPositions === undefined) return { ...plain(tokens), labelled: false }
-    const targets = spanTargets(startPositions, endPositions!, rows.ids, tokens)
-    return { ...plain(tokens, targets), labelled: true }
-  }
-  if (labels === undefined) return { ...plain(packTokens(rows, spec.tokens)), labelled: false }
-  if (task === 'SequenceClassification') {
-    const tokens = packTokens(rows, spec.tokens)
-    const { targets, problemType } = rowTargets(labels, rows.ids.rows.length, spec.classes, spec.problemType)
-    return { ...plain(tokens, targets), problemType, labelled: true }
-  }
-  if (task === 'Base') refuseInputs('AutoModel', inputs, ['labels'])
-  const shift = task === 'CausalLM'
-  const tokenLabels = readTokenLabels(labels as RowsInput, rows.ids, spec.classes)
+  refuseInputs(`AutoModelFor${spec.task}`, inputs, ['decoderInputIds'])
+  const flat = spec.task === 'MultipleChoice' ? flattenChoices(inputs) : undefined
+  const rows = readTokens(flat?.inputs ?? inputs, spec.tokens)
+  const { ids, mask } = rows
+  const targets = readTargets({ inputs, spec, ids, mask, choices: flat?.choices ?? 1 })
+  const chosen = columnsOf(spec, ids)
   const tokens = packTokens(rows, spec.tokens, {
-    computePadding: countsPadding(tokenLabels, rows.mask, shift),
+    computePadding:
+      targets?.countsPadding === true || (hasPadding(mask) && looksAtPadding(spec.pool, chosen, mask)),
   })
-  return { ...plain(tokens, tokenTargets(tokenLabels, tokens, shift)), labelled: true }
+  return {
+    batch: { ...tokens.batch, ...targets?.of(tokens), lastRows: lastRowsOf(tokens, chosen) },
+    layout: tokens.layout,
+    labelled: targets !== undefined,
+    problemType: targets?.problemType,
+    ...(flat === undefined ? {} : { choices: flat.choices }),
+  }
 }
 
 /** An encoder–decoder's batch: the decoder's tokens, with the encoder's inside. */
-function packPair(inputs: ModelInputs, spec: PackSpec, forTraining: boolean): Packed {
-  const { task, decoder } = spec
-  refuseInputs(task, inputs, ['startPositions', 'endPositions', ...(task === 'Base' ? ['labels'] : [])])
-  const encoder = packTokens(readTokens(inputs, spec.tokens), spec.tokens, {
-    sizes: { tokens: 'encoderTokens' },
-  })
-  const { vocabSize } = decoder!.tokens
+function packPair(inputs: ModelInputs, spec: PackSpec, decoder: DecoderSpec, forTraining: boolean): Packed {
+  const source = readTokens(inputs, spec.tokens)
+  const encoder = packTokens(source, spec.tokens, { sizes: { tokens: 'encoderTokens' } })
   const count = encoder.layout.rows
-  let labels =
-    inputs.labels === undefined ? undefined : readDecoderLabels(inputs.labels as RowsInput, count, vocabSize)
-  if (labels !== undefined && forTraining && inputs.decoderInputIds === undefined)
-    labels = withoutTail(labels)
+  const { vocabSize } = decoder.tokens
   const given =
     inputs.decoderInputIds === undefined
       ? undefined
       : readDecoderIds(inputs.decoderInputIds, count, vocabSize)
-  const ids =
-    given ??
-    (labels === undefined ? undefined : shiftRight(labels, decoder!.startTokenId, decoder!.padTokenId))
-  if (ids === undefined) {
-    throw new OptionError(
-      'an encoder–decoder needs decoderInputIds, or labels to make them from; generate() makes its own',
-      {
-        input: 'decoderInputIds',
-      },
-    )
+  const pair = (ids: IntegerRows, targetsOf: (tokens: PackedTokens) => Partial<Batch<HostArray>>) => {
+    const tokens = packTokens({ ids }, decoder.tokens)
+    const lastRows = lastRowsOf(tokens, columnsOf(spec, source.ids))
+    return {
+      batch: { ...tokens.batch, ...targetsOf(tokens), lastRows, encoder: encoder.batch },
+      layout: tokens.layout,
+      encoderLayout: encoder.layout,
+    }
   }
-  const tokens = packTokens({ ids }, decoder!.tokens)
+
+  if (spec.task !== 'Seq2SeqLM') {
+    const headed = spec.task !== 'Base'
+    const ids =
+      given ?? (headed || decoder.shift.fromInputs ? shiftRight(source.ids, decoder) : noDecoderIds())
+    if (spec.pool === 'eos') requireSameShape(source.ids, ids)
+    const targets = readTargets({ inputs, spec, ids, mask: undefined, choices: 1 })
+    return {
+      ...pair(ids, (tokens) => targets?.of(tokens) ?? {}),
+      labelled: targets !== undefined,
+      problemType: targets?.problemType,
+    }
+  }
+  refuseInputs(spec.task, inputs, [
+    'startPositions',
+    'endPositions',
+    'nextSentenceLabel',
+    'sentenceOrderLabel',
+  ])
+  let labels =
+    inputs.labels === undefined ? undefined : readDecoderLabels(inputs.labels as RowsInput, count, vocabSize)
+  if (labels !== undefined && forTraining && given === undefined) labels = withoutTail(labels)
+  const fromInputs = decoder.shift.fromInputs ? source.ids : undefined
+  const ids = given ?? shiftRight(labels ?? fromInputs ?? noDecoderIds(), decoder)
   if (labels !== undefined) requireSameShape(ids, labels)
-  const targets = labels === undefined ? {} : tokenTargets(labels, tokens, false)
-  const { batch, layout } = plain(tokens, targets)
   return {
-    batch: { ...batch, encoder: encoder.batch },
-    layout,
-    encoderLayout: encoder.layout,
+    ...pair(ids, (tokens) => (labels === undefined ? {} : tokenTargets(labels, tokens, false))),
     labelled: labels !== undefined,
   }
 }
 
-const plain = ({ batch, layout }: PackedTokens, targets: Partial<Batch<HostArray>> = {}) => ({
-  batch: { ...batch, ...targets },
-  layout,
-})
+function noDecoderIds(): never {
+  throw new OptionError(
+    'an encoder–decoder needs decoderInputIds, or labels to make them from; generate() makes its own',
+    { input: 'decoderInputIds' },
+  )
+}
+
+/**
+ * The column of each row that its head stands on, found by the ids alone as transformers does; undefined for the last
+ * that there is.
+ */
+function columnsOf({ pool, padTokenId, eosTokenId }: PackSpec, ids: IntegerRows): number[] | undefined {
+  if (pool === 'last' && padTokenId !== undefined) {
+    return ids.rows.map((row) =>
+      Math.max(
+        0,
+        lastColumn(row, (id) => id !== padTokenId),
+      ),
+    )
+  }
+  if (pool !== 'eos') return undefined
+  const ends = [eosTokenId ?? []].flat()
+  return ids.rows.map((row, i) => {
+    const column = lastColumn(row, (id) => ends.includes(id))
+    if (column >= 0) return column
+    throw new ShapeError(
+      `inputIds: row ${i} has no end-of-sequence token (${ends.join(', ')}), which its class is read from`,
+      { input: 'inputIds', row: i, eosTokenId },
+    )
+  })
+}
+
+/** -1 where there is none. */
+const lastColumn = (row: Int32Array, is: (id: number) => boolean): number =>
+  row.reduce((last, id, column) => (is(id) ? column : last), -1)
+
+const looksAtPadding = (
+  pool: Pool | undefined,
+  columns: readonly number[] | undefined,
+  mask: IntegerRows | undefined,
+): boolean => poolsPadding(pool) || columns?.some((column, row) => mask?.rows[row]![column] === 0) === true
+
+/** The packed row of the column chosen in each sequence; the last one's unless any was. */
+function lastRowsOf({ batch, rowOf }: PackedTokens, columns: readonly number[] | undefined): HostArray {
+  const ends = batch.offsets.data as Int32Array
+  const rows = columns?.map((column, row) => rowOf(row, column)) ?? ends.subarray(1).map((end) => end - 1)
+  return int32(rows, 'sequences')
+}
 
 const hasPadding = (mask: IntegerRows | undefined) => mask?.rows.some((row) => row.includes(0)) === true
 

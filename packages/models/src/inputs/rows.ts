@@ -1,6 +1,6 @@
 import { DTypeError, OptionError, ShapeError } from '@tiny/core'
 
-type Numbers = readonly number[] | ArrayBufferView
+export type Numbers = readonly number[] | ArrayBufferView
 
 /**
  * Rows of numbers as people have them: nested arrays (ragged or not), rows of typed arrays, or a flat array with its
@@ -8,6 +8,11 @@ type Numbers = readonly number[] | ArrayBufferView
  */
 export type RowsInput =
   | readonly Numbers[]
+  | { readonly shape: readonly number[]; readonly data: Numbers | readonly bigint[] }
+
+/** Rows of rows: the choices of each example, [examples, choices, length]. */
+export type ChoicesInput =
+  | readonly (readonly Numbers[])[]
   | { readonly shape: readonly number[]; readonly data: Numbers | readonly bigint[] }
 
 /** One number for each row: a list, a typed array, or `{ shape: [rows], data }`. */

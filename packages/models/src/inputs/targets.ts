@@ -11,6 +11,7 @@ import {
   type IntegerRows,
   type RowsInput,
 } from './rows.js'
+import type { DecoderSpec } from './pack.js'
 import type { PackedTokens } from './tokens.js'
 import { ignored, requireIds, requireLabels, requireRowCount, requireSameShape } from './validate.js'
 
@@ -42,6 +43,62 @@ export function tokenTargets(labels: IntegerRows, tokens: PackedTokens, shift: b
   return { labelRows: int32(rows, 'labelled'), labels: int32(chosen, 'labelled') }
 }
 
+/**
+ * A discriminator's labels: whether each real token was replaced. What stands at padding counts for nothing.
+ *
+ * @throws OptionError naming row and column for what is neither 0 nor 1.
+ */
+export function replacedTargets(labels: RowsInput, ids: IntegerRows, tokens: PackedTokens): Targets {
+  const read = toIntegerRows(labels, 'labels')
+  requireSameShape(ids, read)
+  const found: number[] = []
+  read.rows.forEach((line, row) =>
+    line.forEach((label, column) => {
+      if (tokens.rowOf(row, column) < 0) return
+      if (label === 0 || label === 1) return found.push(label)
+      throw new OptionError(
+        `labels, row ${row}, column ${column}: 1 is for replaced tokens and 0 for others, not ${label}`,
+        { input: 'labels', row, column, label },
+      )
+    }),
+  )
+  return { labels: { dtype: 'float32', dims: ['tokens', 1], data: Float32Array.from(found) } }
+}
+
+/** Labels of pairs of sentences: 0 where the second follows the first, 1 where it does not. */
+export function sentenceTargets(labels: ColumnInput, name: string, rows: number, classes: number): Targets {
+  return { sentenceLabels: int32(classColumn(labels, name, rows, classes), 'sequences') }
+}
+
+/** One class, or -100, for each row. */
+function classColumn(labels: ColumnInput, name: string, rows: number, classes: number): Int32Array {
+  const column = toIntegerColumn(labels, name)
+  requireRowCount(name, column.length, rows)
+  requireLabels({ name, rows: Array.from(column, (label) => Int32Array.of(label)), columns: 1 }, classes)
+  return column
+}
+
+/** Which choice of each example is right. */
+export function choiceTargets(labels: ColumnInput, examples: number, choices: number): Targets {
+  const column = classColumn(labels, 'labels', examples, choices)
+  const labelled = [...column.keys()].filter((example) => column[example] !== ignored)
+  const each = Array.from({ length: examples + 1 }, (_, i) => i)
+  return {
+    choices: {
+      offsets: int32(
+        each.map((i) => i * choices),
+        'examples + 1',
+      ),
+      each: int32(each, 'examples + 1'),
+      examples: int32(labelled, 'labelled'),
+      sequences: int32(
+        labelled.map((example) => example * choices + column[example]!),
+        'labelled',
+      ),
+    },
+  }
+}
+
 /** Whether a label counts at a masked column, so that transformers' loss depends on what is computed there. */
 export function countsPadding(labels: IntegerRows, mask: IntegerRows | undefined, shift: boolean): boolean {
   if (mask === undefined) return false
@@ -71,12 +128,7 @@ export function rowTargets(
         : 'multi_label_classification'
   const problemType = configured ?? inferred
   if (problemType === 'single_label_classification') {
-    const column = toIntegerColumn(labels as ColumnInput, 'labels')
-    requireRowCount('labels', column.length, rows)
-    requireLabels(
-      { name: 'labels', rows: Array.from(column, (label) => Int32Array.of(label)), columns: 1 },
-      classes,
-    )
+    const column = classColumn(labels as ColumnInput, 'labels', rows, classes)
     return { targets: { labels: int32(column, 'sequences') }, problemType }
   }
   const { shape, data } = toFloats(labels, 'labels')
@@ -133,15 +185,15 @@ function spanEdge(positions: ColumnInput, name: string, ids: IntegerRows, tokens
 }
 
 /**
- * The decoder's inputs for these labels: moved right by one behind the start token, with padding's id in place of
- * -100, as transformers' `_shift_right` does.
+ * The decoder's inputs for these labels or ids: moved right by one, with padding's id in place of -100, behind the
+ * start token or, where `shift` says so, behind the row's own last token that is no padding, as transformers'
+ * `shift_tokens_right` does.
  */
 export function shiftRight(
   labels: IntegerRows,
-  start: number | undefined,
-  pad: number | undefined,
+  { shift, startTokenId: start, padTokenId: pad }: DecoderSpec,
 ): IntegerRows {
-  if (start === undefined) {
+  if (shift.first === 'start' && start === undefined) {
     throw new ConfigError(
       'decoder inputs are made from labels with decoder_start_token_id, which the configuration lacks',
       {
@@ -150,19 +202,19 @@ export function shiftRight(
     )
   }
   const rows = labels.rows.map((row) => {
-    const shifted = new Int32Array(row.length)
-    if (row.length > 0) shifted[0] = start
-    for (let column = 1; column < row.length; column++) {
-      const label = row[column - 1]!
-      if (label === ignored && pad === undefined) {
-        throw new ConfigError(
-          'labels of -100 become pad_token_id in the decoder, which the configuration lacks',
-          { key: 'pad_token_id' },
-        )
-      }
-      shifted[column] = label === ignored ? pad! : label
-    }
-    return shifted
+    const ids = row.map((label) => {
+      if (label !== ignored) return label
+      if (pad !== undefined) return pad
+      throw new ConfigError(
+        'labels of -100 become pad_token_id in the decoder, which the configuration lacks',
+        { key: 'pad_token_id' },
+      )
+    })
+    if (ids.length === 0) return ids
+    // transformers counts the tokens that are no padding, wherever they stand.
+    const real = ids.reduce((count, id) => count + (id === pad ? 0 : 1), 0)
+    const first = shift.first === 'start' ? start! : ids.at(real - 1)!
+    return Int32Array.of(first, ...ids.subarray(0, -1))
   })
   return { name: 'decoderInputIds', rows, columns: labels.columns }
 }

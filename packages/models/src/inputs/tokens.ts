@@ -1,5 +1,6 @@
 import { IndexError, ShapeError } from '@tiny/core'
 import { int32, type Batch, type HostArray, type Layout, type Padding } from './batch.js'
+import { columnPositions, positionOfToken, positionRows, type PositionRule } from './positions.js'
 import type { IntegerRows } from './rows.js'
 import { requireIds, requireMask, requireSameShape, requireTokens } from './validate.js'
 
@@ -8,9 +9,15 @@ export interface TokenSpec {
   readonly vocabSize: number
   /** Rows of the table of positions; undefined where positions have no bound. */
   readonly maxPositions?: number | undefined
+  /** Which of its rows each token takes; its column unless given. */
+  readonly positions?: PositionRule | undefined
   /** Kinds of tokens; undefined where the model has none. */
   readonly typeVocabSize?: number | undefined
 }
+
+/** Tokens of a row that the table of positions has room for; undefined where positions have no bound. */
+export const roomOf = ({ maxPositions, positions = columnPositions }: TokenSpec): number | undefined =>
+  maxPositions === undefined ? undefined : maxPositions - positionOfToken(positions, 0)
 
 export interface TokenRows {
   readonly ids: IntegerRows
@@ -55,6 +62,7 @@ export function packTokens(
   }
   const all = options.computePadding === true
   const isToken = (row: number, column: number) => all || mask === undefined || mask.rows[row]![column] === 1
+  const places = placesOf(spec, ids, mask, positionIds)
 
   const rows = ids.rows.length
   const longest = Math.max(...ids.rows.map((row) => row.length))
@@ -81,7 +89,7 @@ export function packTokens(
       packed.ids[count] = line[column]!
       packed.columns[count] = column
       packed.types[count] = tokenTypeIds?.rows[row]![column] ?? 0
-      packed.positions[count] = positionOf(positionIds, row, column, spec.maxPositions)
+      packed.positions[count] = places(row, column)
       count++
     }
     offsets[row + 1] = count
@@ -113,19 +121,24 @@ export function packTokens(
   }
 }
 
-function positionOf(
+/** Looks up the position of a row's column. */
+function placesOf(
+  { positions = columnPositions, maxPositions: bound }: TokenSpec,
+  ids: IntegerRows,
+  mask: IntegerRows | undefined,
   given: IntegerRows | undefined,
-  row: number,
-  column: number,
-  bound: number | undefined,
-): number {
-  const position = given?.rows[row]![column] ?? column
-  if (bound === undefined || (position >= 0 && position < bound)) return position
-  const what = given === undefined ? 'inputIds' : given.name
-  throw new IndexError(
-    `${what}, row ${row}, column ${column}: position ${position} is beyond the model's table of ${bound} positions`,
-    { input: what, row, column, position, maxPositions: bound },
-  )
+): (row: number, column: number) => number {
+  const rows = given?.rows ?? positionRows(positions, ids, mask)
+  const offset = given === undefined ? 0 : (positions.offset ?? 0)
+  const input = given === undefined ? 'inputIds' : given.name
+  return (row, column) => {
+    const position = rows[row]![column]! + offset
+    if (bound === undefined || (position >= 0 && position < bound)) return position
+    throw new IndexError(
+      `${input}, row ${row}, column ${column}: position ${position} is beyond the model's table of ${bound} positions`,
+      { input, row, column, position, maxPositions: bound },
+    )
+  }
 }
 
 /** What attention needs where padding is computed: which rows are keys, and which queries see none of them. */
