@@ -7,6 +7,7 @@ import type { CrossMixer, Mixer, Scores } from '../blocks/mixer.js'
 import { Mlp } from '../blocks/mlp.js'
 import { RmsNorm } from '../blocks/norms.js'
 import { RelativeBias } from '../blocks/relative-bias.js'
+import { runLayer } from '../blocks/recompute.js'
 import type { CacheShape, CrossStack, PairBackbone, Stack, StackContext } from '../blocks/stack.js'
 import type { Config } from '../config/config.js'
 import {
@@ -169,7 +170,7 @@ class T5Stack implements CrossStack {
     let x = drop(this.#words.apply(batch.inputIds), this.#dropout)
     for (const block of this.#blocks) {
       states?.push(x)
-      x = block.apply(x, mixer, relative, cross)
+      x = runLayer((x) => block.apply(x, mixer, relative, cross), x)
     }
     x = drop(this.#norm.apply(x), this.#dropout)
     states?.push(x)

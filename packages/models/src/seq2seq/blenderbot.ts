@@ -1,0 +1,36 @@
+import type { Family } from '../family.js'
+import { learnedPositions } from './bart.js'
+import { bartKeys, bartSchema, type BartKeys } from './bart-config.js'
+import { bartCheckpoint, conditionalGeneration } from './bart-heads.js'
+import { EncoderDecoder, type EncoderDecoderParts } from './encoder-decoder.js'
+
+const parts: EncoderDecoderParts = { norms: 'pre', embeddingNorm: false, positions: learnedPositions(0) }
+
+/** Blenderbot (Roller et al. 2020): conversation. */
+export const blenderbot: Family<BartKeys> = {
+  kind: 'seq2seq',
+  schema: {
+    ...bartSchema,
+    modelType: 'blenderbot',
+    keys: bartKeys({
+      vocabSize: 8008,
+      maxPositionEmbeddings: 128,
+      encoderLayers: 2,
+      encoderFfnDim: 10240,
+      encoderAttentionHeads: 32,
+      decoderLayers: 24,
+      decoderFfnDim: 10240,
+      decoderAttentionHeads: 32,
+      dModel: 2560,
+    }),
+    defaults: { padTokenId: 0, bosTokenId: 1, eosTokenId: 2, decoderStartTokenId: 1, isEncoderDecoder: true },
+    generation: { forced_eos_token_id: 2, encoder_no_repeat_ngram_size: 3 },
+  },
+  classes: { Base: 'BlenderbotModel', Seq2SeqLM: 'BlenderbotForConditionalGeneration' },
+  prefix: 'model',
+  build: (weights, config) => new EncoderDecoder(weights, config, parts),
+  tokens: ({ vocabSize, maxPositionEmbeddings }) => ({ vocabSize, maxPositions: maxPositionEmbeddings }),
+  shift: { first: 'start', fromInputs: false },
+  heads: { languageModel: conditionalGeneration },
+  checkpoint: bartCheckpoint,
+}
