@@ -71,6 +71,8 @@ export interface NativeBinding {
     inputs: (TensorHandle | VariableHandle | null)[],
     attributes: Record<string, AttributeValue>,
   ): TensorHandle[]
+  /** The number of the node that was made last, for the op `checkpoint`. */
+  newestNode(): number
   fromData(dtype: Dtype, dims: number[], data: ArrayBufferView): TensorHandle
   /** Zeros where there is no data. */
   createVariable(name: string, dtype: Dtype, dims: number[], data: ArrayBufferView | null): VariableHandle

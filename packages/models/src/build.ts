@@ -18,11 +18,12 @@ import {
 } from './config/config.js'
 import { toCamel } from './config/keys.js'
 import type { Family } from './family.js'
+import { generationConfigOf } from './generation/defaults.js'
 import { readJson, requireFolder } from './files.js'
-import { makeHead } from './heads/index.js'
+import { hasVocabulary, makeHead, poolOf } from './heads/index.js'
 import type { ModelParts } from './model.js'
 import type { Network } from './network.js'
-import { drawWeights, loadWeights, type LoadReport } from './parameters/load.js'
+import { drawWeights, loadWeights, storedName, type LoadReport } from './parameters/load.js'
 import { resolveTie, type ResolvedTie } from './parameters/ties.js'
 import { Weights, type Precision, type Role } from './parameters/weights.js'
 import type { Task } from './task.js'
@@ -72,14 +73,18 @@ export async function loadParts(
   const { numLabels, id2label, label2id, problemType, seed = 0, dtype, precision } = options
   const config = stored.with({ numLabels, id2label, label2id, problemType })
   const newHead = options.newHead ?? (numLabels !== undefined || id2label !== undefined)
-  const generationConfig = (await readJson(folder, 'generation_config.json')) ?? {}
+  const generationConfig = (await readJson(folder, 'generation_config.json')) ?? generationConfigOf(config)
   const file = await openCheckpoint(folder)
   try {
     const names = family.checkpoint
     const tie = await tieOf(family, task, config, file)
-    const assembled = assemble(family, task, config, { precision, tied: tie.tied })
+    const assembled = assemble(family, task, config, {
+      precision,
+      tied: tie.tied,
+      holds: (name) => storedName(name, file, { prefix: prefixOf(family, task), names }) !== undefined,
+    })
     const loadReport = await loadWeights(assembled.weights, file, {
-      prefix: family.prefix,
+      prefix: prefixOf(family, task),
       names,
       alsoNamed: tie.alsoNamed,
       newHead,
@@ -116,39 +121,41 @@ export async function freshParts(
   const tied = family.checkpoint.tie?.fresh(config) === true
   const assembled = assemble(family, task, config, { precision: options.precision, tied })
   const loadReport = await drawWeights(assembled.weights, { seed: options.seed ?? 0, dtype: options.dtype })
-  return { family, config, task, ...assembled, loadReport, generationConfig: generationDefaults(config) }
+  return { family, config, task, ...assembled, loadReport, generationConfig: generationConfigOf(config) }
 }
+
+const prefixOf = ({ prefix, prefixes }: Family, task: Task): string => prefixes?.[task] ?? prefix
 
 /** Declares every parameter: nothing has contents yet. */
 function assemble(
   family: Family,
   task: Task,
   config: Config,
-  options: { precision: Precision | undefined; tied: boolean },
+  options: { precision: Precision | undefined; tied: boolean; holds?: (name: string) => boolean },
 ): { network: Network; weights: Weights['all']; constants: Weights['constants'] } {
   requirePrecision(options.precision)
-  const weights = Weights.root({ precision: options.precision })
-  const prefix = task === 'Base' ? '' : family.prefix
-  const backbone = family.build(weights.at(prefix), config, { pooler: poolerOf(family, task, config) })
+  const weights = Weights.root(options)
+  const prefix = task === 'Base' ? '' : prefixOf(family, task)
+  const backbone = family.build(weights.at(prefix), config, {
+    task,
+    pooler: poolerOf(family, task, config),
+  })
   const tied: Parameter | undefined = options.tied ? backbone.embeddings : undefined
   const head = makeHead(task, weights, { family, config, backbone, tied })
   return { network: { backbone, head }, weights: weights.all, constants: weights.constants }
 }
 
-/** A sequence classifier stands on the pooler, a base model may do without, other heads have none. */
+/** Some heads stand on the pooler, a base model may do without, other heads have none. */
 function poolerOf(family: Family, task: Task, config: Config): Role | undefined {
   if (task === 'Base') return 'optional'
-  const pools =
-    task === 'SequenceClassification' && family.heads.sequenceClassifier?.(config).pool === 'pooler'
-  return pools ? 'head' : undefined
+  return poolOf(family, task, config) === 'pooler' ? 'head' : undefined
 }
-
-const languageModels: readonly Task[] = ['MaskedLM', 'CausalLM', 'Seq2SeqLM']
 
 async function tieOf(family: Family, task: Task, config: Config, file: Checkpoint): Promise<ResolvedTie> {
   const { tie } = family.checkpoint
-  if (tie === undefined || !languageModels.includes(task)) return { tied: false, alsoNamed: {} }
-  return resolveTie(tie, tie.fromFile(config), file, { prefix: family.prefix, names: family.checkpoint })
+  if (tie === undefined || !hasVocabulary(family, task)) return { tied: false, alsoNamed: {} }
+  const embeddings = tie.embeddingsOf?.(config) ?? tie.embeddings
+  return resolveTie({ embeddings, head: tie.head }, tie.fromFile(config), file, { prefix: family.prefix, names: family.checkpoint })
 }
 
 /** Buffers of older files and a head that repeats the embeddings are no news. */
@@ -157,22 +164,6 @@ function withoutDead(report: LoadReport, { checkpoint, prefix }: Family, tied: b
   const repeated = tied && tie !== undefined ? [tie.head, `${prefix}.${tie.head}`] : []
   const isNews = (name: string) => !ignored.some((pattern) => pattern.test(name)) && !repeated.includes(name)
   return { ...report, unread: report.unread.filter(isNews) }
-}
-
-/** What `generate` reads of a new model, in generation_config.json's spelling. */
-function generationDefaults({
-  bosTokenId,
-  eosTokenId,
-  padTokenId,
-  decoderStartTokenId,
-}: Config): Record<string, unknown> {
-  const ids = {
-    bos_token_id: bosTokenId,
-    eos_token_id: eosTokenId,
-    pad_token_id: padTokenId,
-    decoder_start_token_id: decoderStartTokenId,
-  }
-  return Object.fromEntries(Object.entries(ids).filter(([, id]) => id !== undefined))
 }
 
 function requireTask(family: Family, task: Task): void {

@@ -280,9 +280,9 @@ describe('loading', () => {
       option: 'revision',
     })
     await expect(load(base, { torch_dtype: 'float32' } as never)).rejects.toMatchObject({ code: 'OPTION' })
-    await expect(auto.AutoModelForCausalLM.fromPretrained(base)).rejects.toMatchObject({
+    await expect(auto.AutoModelForSeq2SeqLM.fromPretrained(base)).rejects.toMatchObject({
       code: 'CONFIG',
-      task: 'CausalLM',
+      task: 'Seq2SeqLM',
     })
     await expect(BertForMaskedLM.fromPretrained(goldenFolder('decoder/gpt2'))).rejects.toMatchObject({
       code: 'CONFIG',

@@ -4,6 +4,8 @@ import type { Config, ConfigSchema } from './config/config.js'
 import type { Keys } from './config/keys.js'
 import type { TokenSpec } from './inputs/tokens.js'
 import type { Initialiser } from '@tiny/core'
+import type { Pool } from './heads/pooling.js'
+import type { TransformOptions } from './heads/transform.js'
 import type { Role, Weights } from './parameters/weights.js'
 import type { Task } from './task.js'
 
@@ -15,10 +17,14 @@ export interface Family<K extends Keys = Keys> {
   readonly classes: Partial<Record<Task, string>>
   /** Where the base model stands inside those with a head: 'bert' of 'bert.encoder.…'; '' for nowhere. */
   readonly prefix: string
-  /** @param options `pooler`: what its absence from a file means; undefined for models without one. */
-  build(weights: Weights, config: Config<K>, options: { pooler?: Role | undefined }): Backbone
-  /** What the model takes; the decoder's of an encoder–decoder takes the same vocabulary. */
+  /** Where it stands in the class of one task, where that differs. */
+  readonly prefixes?: Partial<Record<Task, string>>
+  build(weights: Weights, config: Config<K>, options: BuildOptions): Backbone
+  /** What the model takes; an encoder–decoder's decoder takes the same, unless it says otherwise. */
   tokens(config: Config<K>): TokenSpec
+  decoderTokens?(config: Config<K>): TokenSpec
+  /** Of encoder–decoders: where the decoder's inputs come from. */
+  readonly shift?: Shift
   readonly heads: Heads<K>
   readonly checkpoint: CheckpointNames<K>
 }
@@ -27,6 +33,8 @@ export interface Family<K extends Keys = Keys> {
 export interface CheckpointNames<K extends Keys = Keys> {
   /** Other spellings under which a file may store a parameter, best first. */
   spellings?(name: string): readonly string[]
+  /** The name under which files store a parameter, where it is not the parameter's. */
+  stored?(name: string): string
   /** Buffers and dead tensors of older files. */
   readonly ignored?: readonly RegExp[]
   /** The head that shares the token embeddings. */
@@ -36,6 +44,8 @@ export interface CheckpointNames<K extends Keys = Keys> {
 export interface Tie<K extends Keys = Keys> {
   /** Names inside the models with a head. */
   readonly embeddings: string
+  /** The same, where it depends on the configuration. */
+  embeddingsOf?(config: Config<K>): string
   readonly head: string
   /** Whether a file's head is its embeddings where it has not both, or both and equal. */
   fromFile(config: Config<K>): boolean
@@ -43,37 +53,71 @@ export interface Tie<K extends Keys = Keys> {
   fresh(config: Config<K>): boolean
 }
 
+/** What comes out of a language model, and goes in again: the decoder's of an encoder–decoder. */
+export const outputTokens = (family: Family, config: Config): TokenSpec =>
+  family.decoderTokens?.(config) ?? family.tokens(config)
+
 /** Heads by task, from parts that all families share. */
 export interface Heads<K extends Keys = Keys> {
   languageModel?(config: Config<K>): LanguageHeadOptions
-  sequenceClassifier?(config: Config<K>): ClassifierOptions & {
-    /** The base model's pooler, or the last token that is no padding. */
-    readonly pool: 'pooler' | 'last'
-  }
-  tokenClassifier?(config: Config<K>): ClassifierOptions
-  questionAnswering?(config: Config<K>): ClassifierOptions
+  sequenceClassifier?(config: Config<K>): SequenceHeadOptions
+  tokenClassifier?(config: Config<K>): TokenHeadOptions
+  questionAnswering?(config: Config<K>): TokenHeadOptions
+  /** One score for each choice. */
+  multipleChoice?(config: Config<K>): SequenceHeadOptions
+  /** Whether a second text follows a first: next-sentence prediction, and a part of pretraining. */
+  sentencePair?(config: Config<K>): SentencePairOptions
+  /** Pretraining of a discriminator: which tokens a generator has replaced. */
+  replacedTokens?(config: Config<K>): TokenHeadOptions
+}
+
+export interface BuildOptions {
+  /** What the pooler's absence from a file means; undefined for models without one. */
+  readonly pooler?: Role | undefined
+  readonly task: Task
+}
+
+/** How an encoder–decoder's labels, or the encoder's own ids, become the decoder's inputs: moved right by one. */
+export interface Shift {
+  /** What comes first: decoder_start_token_id, or a row's own last token (mBART's language). */
+  readonly first: 'start' | 'last'
+  /** Whether the decoder reads the encoder's ids where it is given neither inputs nor labels, as BART does. */
+  readonly fromInputs: boolean
 }
 
 export interface LanguageHeadOptions {
   /** Name of the product with the vocabulary where it is not tied. */
   readonly decoder: string
   /** Name of its bias. */
-  readonly bias?: string
+  readonly bias?: string | undefined
+  /** A buffer [1, vocabulary] that is added to the logits: loaded and saved, not trained. */
+  readonly logitsBias?: string
   readonly weight: Initialiser
-  /** Factor of the hidden states. */
-  readonly scale?: number
-  /** A dense layer, an activation and a norm before it. */
-  readonly transform?: {
-    readonly dense: string
-    readonly norm: string
-    readonly activation: Activation
-    readonly eps: number
-  }
+  /** Factor of the logits, before a bias: of the hidden states, which comes to the same. */
+  readonly scale?: number | undefined
+  /** cap tanh(logit / cap). */
+  readonly softcap?: number | undefined
+  /** What comes before the product: a dense layer, an activation, a norm. */
+  readonly transform?: TransformOptions
 }
 
-export interface ClassifierOptions {
+/** A last product, and what comes before it. */
+export interface TokenHeadOptions {
+  readonly transform?: TransformOptions | undefined
+  /** Share of the product's input that training drops. */
+  readonly dropout: number
   readonly name: string
   readonly bias: boolean
-  readonly dropout: number
   readonly weight: Initialiser
+}
+
+export interface SequenceHeadOptions extends TokenHeadOptions {
+  readonly pool: Pool
+}
+
+export interface SentencePairOptions extends SequenceHeadOptions {
+  readonly classes: number
+  /** transformers' names of the label and of the logits in pretraining. */
+  readonly label: 'nextSentenceLabel' | 'sentenceOrderLabel'
+  readonly output: 'seqRelationshipLogits' | 'sopLogits'
 }

@@ -3,6 +3,9 @@ export {
   AutoModel,
   AutoModelForCausalLM,
   AutoModelForMaskedLM,
+  AutoModelForMultipleChoice,
+  AutoModelForNextSentencePrediction,
+  AutoModelForPreTraining,
   AutoModelForQuestionAnswering,
   AutoModelForSeq2SeqLM,
   AutoModelForSequenceClassification,
@@ -20,7 +23,7 @@ export type { LossSum } from './heads/index.js'
 export type { Batch, HostArray, Layout, Padding } from './inputs/batch.js'
 export type { ModelInputs, Packed, PackSpec } from './inputs/pack.js'
 export { pack } from './inputs/pack-for.js'
-export type { ColumnInput, RowsInput } from './inputs/rows.js'
+export type { ChoicesInput, ColumnInput, RowsInput } from './inputs/rows.js'
 export type { ProblemType } from './inputs/targets.js'
 export { PreTrainedModel, type ForwardResult } from './model.js'
 export type { ModelOutput, OutputArray } from './outputs/model-output.js'

@@ -10,10 +10,11 @@ import {
 } from '@tiny/core'
 import { withDropout } from './blocks/dropout.js'
 import type { Config } from './config/config.js'
-import type { Family } from './family.js'
-import type { HeadOutput, LossOptions, LossSum } from './heads/index.js'
+import { outputTokens, type Family } from './family.js'
+import { hasVocabulary, poolOf, type HeadOutput, type LossOptions, type LossSum } from './heads/index.js'
 import { mapBatch, type Batch, type HostArray } from './inputs/batch.js'
 import { packInputs, type ModelInputs, type PackSpec } from './inputs/pack.js'
+import { roomOf } from './inputs/tokens.js'
 import { networkLoss, runBackbone, type BackboneResult, type Network } from './network.js'
 import type { ModelOutput } from './outputs/model-output.js'
 import { Runner, runOptions, type RunOptions } from './outputs/run.js'
@@ -37,10 +38,13 @@ export interface ModelParts {
 
 /** What `forward` gives: graphs over packed rows. */
 export interface ForwardResult extends BackboneResult {
-  /** [tokens, vocabulary], [tokens, labels] or [sequences, labels]. */
+  /** [tokens, vocabulary], [tokens, labels], [sequences, labels] or, of choices, [sequences, 1]. */
   readonly logits?: Tensor
   readonly startLogits?: Tensor // [tokens, 1]
   readonly endLogits?: Tensor
+  readonly predictionLogits?: Tensor // [tokens, vocabulary]
+  readonly seqRelationshipLogits?: Tensor // [sequences, 2]
+  readonly sopLogits?: Tensor // [sequences, labels]
   readonly poolerOutput?: Tensor // [sequences, width]
 }
 
@@ -133,28 +137,41 @@ export class PreTrainedModel extends nn.Module {
   get packSpec(): PackSpec {
     const { family, config, task } = this
     const tokens = family.tokens(config)
-    const languageModel = task === 'MaskedLM' || task === 'CausalLM' || task === 'Seq2SeqLM'
+    const pair = 'encoder' in this.#network.backbone
     return {
       task,
       tokens,
-      classes: languageModel ? tokens.vocabSize : config.numLabels,
+      classes: hasVocabulary(family, task) ? outputTokens(family, config).vocabSize : config.numLabels,
       problemType: config.problemType,
-      lastIsNot:
-        task === 'SequenceClassification' && family.kind === 'decoder' ? config.padTokenId : undefined,
-      ...(family.kind !== 'seq2seq'
-        ? {}
-        : {
+      pool: poolOf(family, task, config),
+      padTokenId: config.padTokenId,
+      eosTokenId: config.eosTokenId,
+      sentencePair: family.heads.sentencePair?.(config),
+      ...(pair
+        ? {
             decoder: {
-              tokens,
+              tokens: outputTokens(family, config),
+              shift: family.shift ?? { first: 'start', fromInputs: false },
               startTokenId: config.decoderStartTokenId,
               padTokenId: config.padTokenId,
             },
-          }),
+          }
+        : {}),
     }
+  }
+
+  /** Tokens that a row may have; undefined where positions have no bound. */
+  get maxTokens(): number | undefined {
+    return roomOf(this.family.tokens(this.config))
   }
 
   /** Every parameter once, tied ones under their first name, in the order of PyTorch's modules. */
   override *namedParameters(): Generator<[name: string, parameter: Parameter]> {
+    for (const { name, parameter, buffer } of this.#weights) if (!buffer) yield [name, parameter]
+  }
+
+  /** @internal What a file holds: parameters and buffers. */
+  *namedTensors(): Generator<[name: string, tensor: Parameter]> {
     for (const { name, parameter } of this.#weights) yield [name, parameter]
   }
 
@@ -174,7 +191,7 @@ export class PreTrainedModel extends nn.Module {
     this.releasePlans()
     for (const release of this.#releases) release()
     this.#releases.clear()
-    this.disposeParameters()
+    for (const { parameter } of this.#weights) parameter.dispose()
     for (const constant of this.#constants) constant.dispose()
   }
 

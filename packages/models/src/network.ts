@@ -1,5 +1,6 @@
 import type { Tensor } from '@tiny/core'
 import { EncoderMixer, SelfMixer, type WeightRecorder } from './blocks/mixer.js'
+import { balanceLoss, recordRouters } from './blocks/router.js'
 import type { Backbone, HiddenStates } from './blocks/stack.js'
 import type { Head, LossOptions, LossSum } from './heads/index.js'
 import type { Batch } from './inputs/batch.js'
@@ -25,6 +26,7 @@ export interface BackboneResult {
   readonly encoderHiddenStates?: readonly Tensor[]
   readonly encoderAttentions?: readonly Tensor[]
   readonly crossAttentions?: readonly Tensor[] // [sequences, heads, length, encoder length]
+  readonly auxiliaryLoss?: Tensor // a scalar, beside the mean over labels
 }
 
 /** Longest rows of a call, which recorded attention weights are padded to. */
@@ -38,8 +40,16 @@ export function runBackbone(backbone: Backbone, batch: Batch<Tensor>, keep: Keep
   const own = { states: states(), attentions: recorder(longest.tokens, longest.tokens) }
 
   if (!('encoder' in backbone)) {
-    const hidden = backbone.stack.forward(batch, new SelfMixer(batch, own.attentions), { states: own.states })
-    return { hidden, ...kept({ hiddenStates: own.states, attentions: own.attentions?.weights }) }
+    const { balance } = backbone
+    const { result: hidden, logits } = recordRouters(() =>
+      backbone.stack.forward(batch, new SelfMixer(batch, own.attentions), { states: own.states }),
+    )
+    const auxiliaryLoss =
+      balance && balanceLoss(logits, { ...balance, rows: batch.padding?.keyRows }).scale(balance.coefficient)
+    return {
+      hidden,
+      ...kept({ hiddenStates: own.states, attentions: own.attentions?.weights, auxiliaryLoss }),
+    }
   }
   const source = batch.encoder!
   const theirs = { states: states(), attentions: recorder(longest.encoderTokens, longest.encoderTokens) }
@@ -71,7 +81,18 @@ export function networkLoss(
   batch: Batch<Tensor>,
   options: LossOptions,
 ): LossSum {
-  return head!.loss(runBackbone(backbone, batch).hidden, batch, options)
+  return headLoss(head!, runBackbone(backbone, batch), batch, options)
+}
+
+/** The loss of what `runBackbone` gave. */
+export function headLoss(
+  head: Head,
+  { hidden, auxiliaryLoss }: BackboneResult,
+  batch: Batch<Tensor>,
+  options: LossOptions,
+): LossSum {
+  const { lossSum, count } = head.loss(hidden, batch, options)
+  return { lossSum: auxiliaryLoss === undefined ? lossSum : lossSum.add(auxiliaryLoss.mul(count)), count }
 }
 
 /** Without the undefined ones. */

@@ -20,8 +20,9 @@ export async function saveModel(model: PreTrainedModel, folder: string, options:
     throw new OptionError('savePretrained needs a folder', { argument: 'folder' })
   }
   await mkdir(folder, { recursive: true })
-  const parameters = [...model.namedParameters()]
-  const dtype = parameters[0]?.[1].dtype
+  const stored = (name: string) => model.family.checkpoint.stored?.(name) ?? name
+  const tensors = [...model.namedTensors()].map(([name, value]) => [stored(name), value] as const)
+  const dtype = tensors[0]?.[1].dtype
   const config = {
     transformers_version: transformersVersion,
     ...model.config.toJSON(),
@@ -30,7 +31,7 @@ export async function saveModel(model: PreTrainedModel, folder: string, options:
   }
   // 'torch_dtype' is the older spelling of 'dtype': one of them only.
   if ('torch_dtype' in config) delete (config as Record<string, unknown>)['torch_dtype']
-  await saveCheckpoint(join(folder, 'model.safetensors'), parameters, { format: 'pt' })
+  await saveCheckpoint(join(folder, 'model.safetensors'), tensors, { format: 'pt' })
   await replaceJson(join(folder, 'config.json'), config)
   if (Object.keys(model.generationConfig).length > 0) {
     await replaceJson(join(folder, 'generation_config.json'), model.generationConfig)

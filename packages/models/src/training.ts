@@ -1,9 +1,11 @@
-import { OptionError, type Input, type Tensor } from '@tiny/core'
+import { OptionError, UnsupportedError, type Input, type Tensor } from '@tiny/core'
 import { withDropout } from './blocks/dropout.js'
+import { withRecomputation } from './blocks/recompute.js'
 import type { LossSum } from './heads/index.js'
 import type { Batch } from './inputs/batch.js'
 import { packInputs, type ModelInputs } from './inputs/pack.js'
 import type { ProblemType } from './inputs/targets.js'
+import { labelNames } from './inputs/task-targets.js'
 import type { PreTrainedModel } from './model.js'
 import { toInputs } from './outputs/run.js'
 
@@ -11,6 +13,14 @@ import { toInputs } from './outputs/run.js'
 export interface TrainingBatch<T> {
   readonly batch: Batch<T>
   readonly problemType?: ProblemType | undefined
+}
+
+export interface TrainingOptions {
+  /** In place of the model's own mode. */
+  readonly training?: boolean
+  readonly labelSmoothing?: number
+  /** Layers are computed again in the backward pass instead of being kept for it. */
+  readonly gradientCheckpointing?: boolean
 }
 
 /**
@@ -23,7 +33,7 @@ export function packTrainingBatch(model: PreTrainedModel, inputs: ModelInputs): 
   model.requireAlive()
   const { batch, labelled, problemType } = packInputs(inputs, model.packSpec, { forTraining: true })
   if (!labelled) {
-    const needed = model.task === 'QuestionAnswering' ? 'startPositions and endPositions' : 'labels'
+    const needed = labelNames(model.packSpec).join(' and ')
     throw new OptionError(`a loss of ${model.className} needs ${needed}`, { task: model.task })
   }
   return { batch: toInputs(batch), ...(problemType === undefined ? {} : { problemType }) }
@@ -34,13 +44,21 @@ export function packTrainingBatch(model: PreTrainedModel, inputs: ModelInputs): 
  * many those are, so that several batches may be normalised over all their labels. In training mode dropout drops;
  * then it must be built inside `withRandomKey`.
  *
- * @param options `training`: in place of the model's own mode.
  */
 export function trainingLoss(
   model: PreTrainedModel,
   packed: unknown,
-  { training = model.training, ...options }: { labelSmoothing?: number; training?: boolean } = {},
+  { training = model.training, gradientCheckpointing = false, ...options }: TrainingOptions = {},
 ): LossSum {
   const { batch, problemType } = packed as TrainingBatch<Tensor>
-  return withDropout(training, () => model.loss(batch, { problemType, ...options }))
+  const loss = (): LossSum => withDropout(training, () => model.loss(batch, { problemType, ...options }))
+  if (!gradientCheckpointing) return loss()
+  const { result, layers } = withRecomputation(loss)
+  if (layers > 0) return result
+  throw new UnsupportedError(
+    `${model.className} has no layers that gradientCheckpointing could compute again`,
+    {
+      option: 'gradientCheckpointing',
+    },
+  )
 }

@@ -57,6 +57,16 @@ const uses: Use[] = [
         precision: 'float32',
       }),
   ],
+  [
+    'editScores',
+    [3, 4],
+    () =>
+      api.editScores(rows, {
+        offsets: tensor(Int32Array.of(0, 1, 1, 2)),
+        edits: tensor(Int32Array.of(api.scoreEdit.add, 0, api.scoreEdit.set, api.everyColumn)).reshape([2, 2]),
+        values: ones([2]),
+      }),
+  ],
   ['crossEntropy', [[], []], () => api.crossEntropy(rows, ids, { ignoreIndex: 0, labelSmoothing: 0.1 })],
   ['layerNorm', [3, 4], () => api.layerNorm(rows)],
   ['layerNorm', [[3, 4], [3, 4]], () => api.addLayerNorm(rows, rows, { weight: row, bias: row, eps: 1e-12 })], // prettier-ignore

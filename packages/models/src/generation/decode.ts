@@ -1,5 +1,6 @@
 import { input, type Input, type Tensor } from '@tiny/core'
 import type { CacheShape } from '../blocks/stack.js'
+import { positionOfToken, type PositionRule } from '../inputs/positions.js'
 import { KeyValueCache } from './cache.js'
 import type { Step, StepArguments } from './step.js'
 
@@ -16,6 +17,8 @@ export interface DecodeOptions {
   readonly track: (call: Promise<unknown>) => void
   readonly cache: CacheShape
   readonly vocabSize: number
+  /** How tokens are numbered. */
+  readonly positions: PositionRule
   /** Real tokens of each row to start from. */
   readonly prompts: readonly Int32Array[]
   readonly cross?: Cross | undefined
@@ -55,6 +58,8 @@ export class Decoding implements AsyncIterable<Chosen[]> {
   readonly #live: Set<number>
   readonly #cache: KeyValueCache
   readonly #lengths: number[]
+  /** Ids that rows have got. */
+  readonly #made: readonly number[][]
   readonly #stop = new AbortController()
   readonly #signal: AbortSignal
   readonly #allowance: Float32Array | undefined
@@ -73,6 +78,7 @@ export class Decoding implements AsyncIterable<Chosen[]> {
       offsets: input('int32', ['sequences + 1'], cross.offsets),
     }
     this.#lengths = prompts.map(({ length }) => length)
+    this.#made = prompts.map(() => [])
     this.#cache = new KeyValueCache(
       options.cache,
       prompts.length,
@@ -103,7 +109,10 @@ export class Decoding implements AsyncIterable<Chosen[]> {
         const chosen = Array.from(ids(), (id, i) => ({ row: rows[i]!, id })).filter(({ row }) =>
           this.#live.has(row),
         )
-        for (const { row } of chosen) if (made >= limits[row]!) this.#live.delete(row)
+        for (const { row, id } of chosen) {
+          this.#made[row]!.push(id)
+          if (made >= limits[row]!) this.#live.delete(row)
+        }
         yield chosen
         if (this.#live.size === 0) return
         current.next.dispose()
@@ -123,7 +132,7 @@ export class Decoding implements AsyncIterable<Chosen[]> {
   }
 
   async #prefill(): Promise<UnderWay> {
-    const { prompts } = this.#options
+    const { prompts, positions } = this.#options
     const source = Int32Array.from(prompts.flatMap((prompt) => [...prompt]))
     const counts = prompts.map(({ length }) => length)
     return this.#enqueue({
@@ -131,20 +140,20 @@ export class Decoding implements AsyncIterable<Chosen[]> {
       counts,
       source: input('int32', ['given'], source),
       picks: Int32Array.from(source, (_, i) => i),
-      positions: Int32Array.from(prompts.flatMap(({ length }) => Array.from({ length }, (_, i) => i))),
+      positions: Int32Array.from(
+        prompts.flatMap(({ length }) => Array.from({ length }, (_, i) => positionOfToken(positions, i))),
+      ),
       made: 0,
     })
   }
 
   async #advance(current: UnderWay, rows: readonly number[], made: number): Promise<UnderWay> {
-    const counts = this.#options.prompts.map((_, row) => (rows.includes(row) ? 1 : 0))
     for (const row of current.rows) if (!rows.includes(row)) this.#cache.release(row)
-    const shortage = this.#cache.shortage(counts)
-    if (shortage > 0) {
-      await current.done
-      await this.#cache.grow(shortage)
-    }
-    const positions = rows.map((row) => this.#lengths[row]!)
+    const anew = rows.filter((row) => this.#lengths[row] === this.#options.cache.anewBeyond)
+    if (anew.length > 0) return this.#restart(current, rows, anew, made)
+    const counts = this.#options.prompts.map((_, row) => (rows.includes(row) ? 1 : 0))
+    await this.#makeRoom(counts, current)
+    const positions = rows.map((row) => positionOfToken(this.#options.positions, this.#lengths[row]!))
     for (const row of rows) this.#lengths[row]!++
     return this.#enqueue({
       rows,
@@ -154,6 +163,47 @@ export class Decoding implements AsyncIterable<Chosen[]> {
       positions: Int32Array.from(positions),
       made,
     })
+  }
+
+  /** A step in which some rows enter from their beginning: it has to wait for the ids of the one before. */
+  async #restart(
+    current: UnderWay,
+    rows: readonly number[],
+    anew: readonly number[],
+    made: number,
+  ): Promise<UnderWay> {
+    await current.done
+    const { prompts, positions } = this.#options
+    const ids = current.ids()
+    for (const row of anew) this.#cache.release(row)
+    const entering = prompts.map((prompt, row) => {
+      if (!rows.includes(row)) return []
+      const last = ids[current.rows.indexOf(row)]!
+      return anew.includes(row) ? [...prompt, ...this.#made[row]!, last] : [last]
+    })
+    const counts = entering.map(({ length }) => length)
+    await this.#makeRoom(counts, current)
+    const starts = entering.map((tokens, row) => this.#lengths[row]! + 1 - tokens.length)
+    for (const row of rows) this.#lengths[row]!++
+    const source = Int32Array.from(entering.flat())
+    return this.#enqueue({
+      rows,
+      counts,
+      source: input('int32', ['given'], source),
+      picks: Int32Array.from(source, (_, i) => i),
+      positions: Int32Array.from(
+        entering.flatMap((tokens, row) => tokens.map((_, i) => positionOfToken(positions, starts[row]! + i))),
+      ),
+      made,
+    })
+  }
+
+  /** Blocks of the cache for these tokens. */
+  async #makeRoom(counts: readonly number[], current: UnderWay): Promise<void> {
+    const shortage = this.#cache.shortage(counts)
+    if (shortage === 0) return
+    await current.done
+    await this.#cache.grow(shortage)
   }
 
   #enqueue(tokens: {

@@ -2,8 +2,9 @@ import { checkOptions, OptionError, UnsupportedError, type Tensor } from '@tiny/
 import type { Backbone, CacheShape } from '../blocks/stack.js'
 import type { Batch, HostArray } from '../inputs/batch.js'
 import { companions } from '../inputs/pack.js'
+import { columnPositions } from '../inputs/positions.js'
 import { toIntegerRows, type IntegerRows, type RowsInput } from '../inputs/rows.js'
-import { packTokens, type TokenSpec } from '../inputs/tokens.js'
+import { packTokens, roomOf, type TokenSpec } from '../inputs/tokens.js'
 import { toInputs } from '../outputs/run.js'
 import { Decoding, type Chosen, type Cross } from './decode.js'
 import { defaultNewTokens, type Settings } from './options.js'
@@ -67,7 +68,7 @@ export class Generation implements AsyncIterable<Chosen[]> {
     const spec = pair ? tokens : { ...tokens, maxPositions: undefined }
     this.#source = packTokens({ ids, mask }, spec, { sizes: { tokens: 'encoderTokens' } }).batch
     this.#prompts = pair ? startTokens(settings, ids, tokens.vocabSize) : realTokens(ids, mask)
-    this.#limits = this.#prompts.map(({ length }, row) => limitOf(settings, length, row, tokens.maxPositions))
+    this.#limits = this.#prompts.map(({ length }, row) => limitOf(settings, length, row, roomOf(tokens)))
     this.#before = pair ? this.#prompts.map((prompt) => [...prompt]) : ids.rows.map((row) => [...row])
     this.#rows = this.#prompts.map(() => ({ ids: [], reason: undefined }))
     this.#generator = generator
@@ -93,6 +94,7 @@ export class Generation implements AsyncIterable<Chosen[]> {
       track,
       cache: cacheOf(backbone),
       vocabSize: tokens.vocabSize,
+      positions: tokens.positions ?? columnPositions,
       prompts: this.#prompts,
       cross: 'encoder' in backbone ? await this.#encodeSource() : undefined,
       limits: this.#limits,

@@ -25,8 +25,8 @@ export interface StepArguments {
   offsets: Tensor // int32 [sequences + 1]
   /** Rows to choose a next token at: the last of each sequence that goes on. */
   lastRows: Tensor // int32 [live]
-  /** Added to the logits, where some tokens are not allowed yet. */
-  allowance?: Tensor | undefined // float32 [vocabulary]
+  /** Of the logits, where they are known before the step runs. */
+  edits?: ScoreEdits | undefined
   cache: CacheArguments
   cross?: CrossArguments | undefined
 }
@@ -52,7 +52,25 @@ export interface StepResults {
   next: NativeResult
 }
 
-export type Step = CompiledFunction<StepArguments, StepResults>
+/** Scores of the next token of each row, where what changes them waits for the ids before. */
+export interface ScoreResults {
+  scores: NativeResult // [live, vocabulary]
+}
+
+export interface ChoiceArguments {
+  scores: Tensor // [live, vocabulary]
+  edits?: ScoreEdits | undefined
+}
+
+/** What is compiled to decode with a model. */
+export interface Step {
+  /** Runs the decoder and chooses. */
+  readonly next: CompiledFunction<StepArguments, StepResults>
+  /** The same in two calls. */
+  readonly scores: CompiledFunction<StepArguments, ScoreResults>
+  readonly choice: CompiledFunction<ChoiceArguments, StepResults>
+  dispose(): void
+}
 
 /** The head of a model that says what comes next. */
 interface NextToken {

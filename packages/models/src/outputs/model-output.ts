@@ -13,10 +13,16 @@ export interface OutputArray {
 /** What `run` gives, under transformers' names in camelCase; what was not asked for is absent. */
 export interface ModelOutput {
   loss?: number
-  /** [rows, columns, vocabulary or labels], or [rows, labels] where a row has one answer. */
+  /**
+   * [rows, columns, vocabulary or labels], [rows, labels] where a row has one answer, [rows, columns] of a
+   * discriminator, or [examples, choices].
+   */
   logits?: OutputArray
   startLogits?: OutputArray // [rows, columns]
   endLogits?: OutputArray
+  predictionLogits?: OutputArray // [rows, columns, vocabulary], of pretraining
+  seqRelationshipLogits?: OutputArray // [rows, 2]
+  sopLogits?: OutputArray // [rows, labels]
   lastHiddenState?: OutputArray // [rows, columns, width]
   poolerOutput?: OutputArray // [rows, width]
   /** The embeddings, then what follows each layer. */
@@ -57,6 +63,11 @@ export class Presenter {
   sequences({ shape, data }: HostTensor, ...shapeOfRow: number[]): OutputArray {
     const width = shapeOfRow.length > 0 ? shapeOfRow : shape.slice(1)
     return { shape: [this.#layout.rows, ...width], data: data as Float32Array }
+  }
+
+  /** One row for each example, of its choices' numbers. */
+  examples({ data }: HostTensor, choices: number): OutputArray {
+    return { shape: [this.#layout.rows / choices, choices], data: data as Float32Array }
   }
 
   /** Attention weights of these queries over `keys`. */

@@ -7,10 +7,11 @@ import {
   type Input,
   type Tensor,
 } from '@tiny/core'
+import type { HeadOutput } from '../heads/index.js'
 import { mapBatch, type Batch, type HostArray } from '../inputs/batch.js'
 import type { Packed } from '../inputs/pack.js'
 import type { ProblemType } from '../inputs/targets.js'
-import { longest, runBackbone, type Network } from '../network.js'
+import { headLoss, longest, runBackbone, type Network } from '../network.js'
 import type { Task } from '../task.js'
 import { Presenter, type ModelOutput } from './model-output.js'
 import { spread, spreadingOf, type Spreading } from './spread.js'
@@ -46,9 +47,13 @@ interface RunResults<T> {
   loss?: T
   /** A row for each token of the caller's rectangle, or for each of the encoder's. */
   tokens: Record<string, T | T[]>
+  /** One number for each token. */
+  numbers: Record<string, T>
   encoderTokens: Record<string, T | T[]>
   /** A row for each sequence, or the one of its last token. */
   sequences: Record<string, T>
+  /** A number for each sequence, which are choices of examples. */
+  examples: Record<string, T>
   last: Record<string, T>
   weights: Record<string, T[]>
 }
@@ -117,10 +122,18 @@ function outputsOf(network: Network, task: Task, args: RunArguments): RunResults
   const own = (x: Tensor) => spread(x, spreading, batch.offsets, longest.tokens)
   const theirs = (x: Tensor) => spread(x, encoderSpreading!, batch.encoder!.offsets, longest.encoderTokens)
   const pair = 'encoder' in backbone
-  const results: RunResults<Tensor> = { tokens: {}, encoderTokens: {}, sequences: {}, last: {}, weights: {} }
+  const results: RunResults<Tensor> = {
+    tokens: {},
+    numbers: {},
+    encoderTokens: {},
+    sequences: {},
+    examples: {},
+    last: {},
+    weights: {},
+  }
 
   if (wanted.loss) {
-    const { lossSum, count } = head!.loss(result.hidden, batch, { problemType: wanted.problemType })
+    const { lossSum, count } = headLoss(head!, result, batch, { problemType: wanted.problemType })
     results.loss = lossSum.div(count)
   }
   if (head === undefined) {
@@ -133,6 +146,8 @@ function outputsOf(network: Network, task: Task, args: RunArguments): RunResults
       if (rows !== undefined) requireTokenLogits(name, per, task)
       if (rows !== undefined) results.last[name] = value
       else if (per === 'sequence') results.sequences[name] = value
+      else if (per === 'example') results.examples[name] = value
+      else if (per === 'tokenNumber') results.numbers[name] = own(value)
       else results.tokens[name] = own(value)
     }
   }
@@ -148,14 +163,17 @@ function outputsOf(network: Network, task: Task, args: RunArguments): RunResults
   return results
 }
 
-function requireTokenLogits(name: string, per: 'token' | 'sequence', task: Task): void {
+function requireTokenLogits(name: string, per: HeadOutput['per'], task: Task): void {
   if (name === 'logits' && per === 'token') return
   throw new OptionError(`outputLogits: 'last' is for models with logits of every token, not for ${task}`, {
     option: 'outputLogits',
   })
 }
 
-function present(results: RunResults<HostTensor>, { batch, layout, encoderLayout }: Packed): ModelOutput {
+function present(
+  results: RunResults<HostTensor>,
+  { batch, layout, encoderLayout, choices }: Packed,
+): ModelOutput {
   const own = new Presenter(layout, batch)
   const theirs = encoderLayout && new Presenter(encoderLayout, batch.encoder!)
   const output: Record<string, unknown> = {}
@@ -167,9 +185,11 @@ function present(results: RunResults<HostTensor>, { batch, layout, encoderLayout
         : present(value as T, name)
     }
   }
-  put(results.tokens, (value, name) => own.tokens(value, name === 'startLogits' || name === 'endLogits'))
+  put(results.tokens, (value) => own.tokens(value))
+  put(results.numbers, (value) => own.tokens(value, true))
   put(results.encoderTokens, (value) => theirs!.tokens(value))
   put(results.sequences, (value) => own.sequences(value))
+  put(results.examples, (value) => own.examples(value, choices!))
   put(results.last, (value) => own.sequences(value, 1, value.shape.at(-1)!))
   put(results.weights, (value, name) => {
     const queries = name.startsWith('encoder') ? theirs! : own

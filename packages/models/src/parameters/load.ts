@@ -23,7 +23,7 @@ export interface LoadReport {
 
 export interface LoadOptions {
   readonly prefix: string
-  readonly names: Pick<CheckpointNames, 'spellings' | 'ignored'>
+  readonly names: Pick<CheckpointNames, 'stored' | 'spellings' | 'ignored'>
   /** Names that the file may use instead, beside the family's spellings: a tied pair whose roles are swapped. */
   readonly alsoNamed?: Readonly<Record<string, string>>
   /** Whether missing heads are drawn. */
@@ -52,11 +52,11 @@ export async function loadWeights(
   const batch = new Batch()
   for (const weight of weights) {
     const { name, parameter, role } = weight
-    const stored = storedName(name, file, options)
+    const [stored, ...others] = storedNames(name, file, options)
     const fits = stored !== undefined && file.info(stored).shape.join() === parameter.shape.join()
     if (fits) {
-      read.add(stored)
-      await batch.add(weight, contentsOf(stored, file, options.dtype))
+      for (const candidate of [stored, ...others]) read.add(candidate)
+      await batch.add(weight, contentsOf(stored, file, weight.buffer ? undefined : options.dtype))
     } else if (role !== 'backbone' && options.newHead) {
       drawn.push(name)
       const dtype = options.dtype ?? 'float32'
@@ -127,24 +127,35 @@ function contentsOf(stored: string, file: Checkpoint, wanted: Dtype | undefined)
 }
 
 /** The name under which the file holds a parameter; undefined where it does not. */
-export function storedName(
+export const storedName = (...args: Parameters<typeof storedNames>): string | undefined =>
+  storedNames(...args)[0]
+
+/** All names under which the file holds a parameter, best first. */
+function storedNames(
   name: string,
   file: Checkpoint,
   options: Pick<LoadOptions, 'prefix' | 'names' | 'alsoNamed'>,
-): string | undefined {
+): string[] {
   const { prefix, names, alsoNamed = {} } = options
   const spelled = [
+    ...(names.stored === undefined ? [] : [names.stored(name)]),
     name,
     ...(alsoNamed[name] === undefined ? [] : [alsoNamed[name]]),
     ...(names.spellings?.(name) ?? []),
-  ]
+  ].flatMap(withOlderNorms)
   const dotted = `${prefix}.`
   const places = (spelling: string) =>
     prefix === ''
       ? [spelling]
       : [spelling, spelling.startsWith(dotted) ? spelling.slice(dotted.length) : dotted + spelling]
-  return spelled.flatMap(places).find((candidate) => file.has(candidate))
+  return spelled.flatMap(places).filter((candidate) => file.has(candidate))
 }
+
+/** TensorFlow's names of a norm's parameters, which older files of any family have. */
+const withOlderNorms = (name: string): string[] =>
+  /LayerNorm\.(weight|bias)$/.test(name)
+    ? [name, name.replace(/weight$/, 'gamma').replace(/bias$/, 'beta')]
+    : [name]
 
 function missing({ name, role }: Weight, file: Checkpoint): CheckpointError {
   const nearest = nearestName(name, [...file.keys()])

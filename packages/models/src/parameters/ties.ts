@@ -1,5 +1,4 @@
 import { sumSquares, type Checkpoint } from '@tiny/core'
-import type { Tie } from '../family.js'
 import { storedName, type LoadOptions } from './load.js'
 
 /** How a head and the token embeddings stand to each other in a file. */
@@ -14,7 +13,7 @@ export interface ResolvedTie {
  * where it has the head alone, that is the embeddings, too.
  */
 export async function resolveTie(
-  tie: Tie,
+  tie: { readonly embeddings: string; readonly head: string },
   asked: boolean,
   file: Checkpoint,
   options: Pick<LoadOptions, 'prefix' | 'names'>,

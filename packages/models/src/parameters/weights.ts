@@ -13,6 +13,8 @@ export interface Weight {
   readonly name: string
   readonly parameter: Parameter
   readonly role: Role
+  /** Loaded and saved like a parameter, but not trained and none of the model's parameters. */
+  readonly buffer: boolean
 }
 
 /** What follows from the configuration alone: made at its first use, freed with the model. */
@@ -33,30 +35,37 @@ export class Constant {
   }
 }
 
+interface Declared {
+  readonly weights: Weight[]
+  readonly constants: Constant[]
+  readonly holds?: ((name: string) => boolean) | undefined
+}
+
 /**
  * Where a model's parts declare their parameters, under the names that transformers gives them. Nothing has memory
  * until the model is loaded or drawn.
  */
 export class Weights {
-  readonly #model: { readonly weights: Weight[]; readonly constants: Constant[] }
+  readonly #model: Declared
   readonly #prefix: string
   readonly #role: Role
   readonly #precision: Precision | undefined
 
-  private constructor(
-    model: { readonly weights: Weight[]; readonly constants: Constant[] },
-    prefix: string,
-    role: Role,
-    precision: Precision | undefined,
-  ) {
+  private constructor(model: Declared, prefix: string, role: Role, precision: Precision | undefined) {
     this.#model = model
     this.#prefix = prefix
     this.#role = role
     this.#precision = precision
   }
 
-  static root(options: { precision?: Precision | undefined } = {}): Weights {
-    return new Weights({ weights: [], constants: [] }, '', 'backbone', options.precision)
+  /** @param options `holds`: whether the file that will be loaded has a tensor for a parameter of this name. */
+  static root(options: { precision?: Precision | undefined; holds?: Declared['holds'] } = {}): Weights {
+    return new Weights(
+      { weights: [], constants: [], holds: options.holds },
+      '',
+      'backbone',
+      options.precision,
+    )
   }
 
   /** The part `name` of this one; '' is this one. */
@@ -77,10 +86,29 @@ export class Weights {
 
   /** Declares a parameter: its name within this part, its shape as stored, and how it is drawn. */
   declare(name: string, shape: readonly number[], initialiser: Initialiser): Parameter {
+    return this.#declare(name, shape, initialiser, false)
+  }
+
+  /** Declares what a file stores beside the parameters and training leaves alone (PyTorch's persistent buffers). */
+  buffer(name: string, shape: readonly number[], initialiser: Initialiser): Parameter {
+    const buffer = this.#declare(name, shape, initialiser, true)
+    buffer.requiresGrad = false
+    return buffer
+  }
+
+  #declare(name: string, shape: readonly number[], initialiser: Initialiser, buffer: boolean): Parameter {
     const full = this.#prefix + name
     const parameter = Parameter.declare(shape, initialiser, { name: full })
-    this.#model.weights.push({ name: full, parameter, role: this.#role })
+    this.#model.weights.push({ name: full, parameter, role: this.#role, buffer })
     return parameter
+  }
+
+  /**
+   * Whether the file that will be loaded stores `name` of this part. Where files have one of two forms, parameters are
+   * declared as this one has them.
+   */
+  stores(name: string): boolean {
+    return this.#model.holds?.(this.#prefix + name) === true
   }
 
   /** Declares a tensor that is neither loaded nor trained. */
