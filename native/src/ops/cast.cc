@@ -1,8 +1,8 @@
 #include "ops/cast.h"
 
-#include <algorithm>
 #include <string>
 
+#include "graph/tiles.h"
 #include "kernels/elementwise/elementwise.h"
 #include "ops/arity.h"
 #include "ops/registry.h"
@@ -11,32 +11,16 @@ namespace tiny {
 
 namespace {
 
-constexpr int64_t kGrain = 32768;  // elements a thread takes at once
-
-class Cast final : public Primitive {
+class Cast final : public Primitive, public Tiled {
  public:
   Cast(DType from, DType to) : from_(from), to_(to) {}
   const char* name() const override { return "cast"; }
+  const Tiled* tiled() const override { return this; }
+  Spread spread(size_t) const override { return Spread::Full; }
+  void forward(Run& run) const override { run_tiles(*this, 1, run); }
 
-  void forward(Run& run) const override {
-    const View &x = run.input(0), &y = run.output(0);
-    const CastKernel kernel = cast_kernel(from_, to_);
-    const auto* from = x.as<const char>();
-    auto* to = y.as<char>();
-    const auto in_size = static_cast<int64_t>(size_of(from_)), out_size = static_cast<int64_t>(size_of(to_));
-    const int64_t width = y.width();
-    if (x.row_stride == width || y.rows() == 1) {
-      run.pool().ranges(y.size(), kGrain, [&](int64_t begin, int64_t end) {
-        kernel(from + begin * in_size, to + begin * out_size, end - begin);
-      });
-      return;
-    }
-    run.pool().ranges(y.rows(), std::max<int64_t>(1, kGrain / std::max<int64_t>(1, width)),
-                      [&](int64_t begin, int64_t end) {
-                        for (int64_t row = begin; row < end; ++row) {
-                          kernel(from + row * x.row_stride * in_size, to + row * width * out_size, width);
-                        }
-                      });
+  void tile(const void* const* inputs, void* out, const TileArea& area) const noexcept override {
+    cast_kernel(from_, to_)(inputs[0], out, area.n);
   }
 
   std::vector<Value> gradient(const GradientContext& context) const override {

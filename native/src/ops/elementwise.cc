@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "graph/tiles.h"
 #include "ops/arity.h"
 #include "ops/dtype_dispatch.h"
 #include "ops/reduce.h"
@@ -17,10 +18,6 @@ namespace tiny {
 namespace {
 
 using Code = Elementwise;
-
-constexpr int64_t kTile =
-    1024;  // elements of one kernel call: operands that must be spread out fit the L1 cache
-constexpr int64_t kGrain = 16384;  // elements a thread takes at once
 
 // What a gradient builder sees: the arriving gradient, the op's inputs, output and parameters.
 struct Backward {
@@ -143,9 +140,6 @@ static_assert(std::size(kRows) == kElementwiseCount, "a row for every formula");
 
 constexpr const Row& row_of(Code code) { return kRows[static_cast<size_t>(code)]; }
 
-// How an operand lies against the output.
-enum class Spread { Full, Row, Column, Scalar };
-
 // Whether a tensor of shape `x` can be spread to `shape`, and how.
 bool spreads(const Shape& x, const Shape& shape, Spread* how) {
   if (x == shape) {
@@ -176,69 +170,28 @@ Value gathered(const Value& gradient, const Shape& shape) {
       return reshape(sum(gradient, Axis::Last), shape);
     case Spread::Scalar:
       return sum(gradient, Axis::All);
+    case Spread::Whole:
+      break;
   }
   return {};
 }
 
-// One operand while the op runs: the address of any tile of at most kTile elements within a row.
-template <typename T>
-class Operand {
+class ElementwiseOp final : public Primitive, public Tiled {
  public:
-  void bind(const View& view, Spread spread) {
-    view_ = &view;
-    spread_ = spread;
-    if (spread == Spread::Scalar) std::fill_n(buffer_, kTile, at(0));
-  }
-
-  const T* tile(int64_t row, int64_t column, int64_t n) {
-    switch (spread_) {
-      case Spread::Scalar:
-        return buffer_;
-      case Spread::Column:
-        if (row != filled_) std::fill_n(buffer_, kTile, at(row * view_->row_stride));
-        filled_ = row;
-        return buffer_;
-      case Spread::Row:
-        return address(column, n);
-      case Spread::Full:
-        return address(row * view_->row_stride + column, n);
-    }
-    return nullptr;
-  }
-
- private:
-  // Conditions may be int32.
-  T at(int64_t i) const {
-    return view_->dtype == DType::Int32 ? static_cast<T>(view_->as<int32_t>()[i]) : view_->as<T>()[i];
-  }
-  const T* address(int64_t first, int64_t n) {
-    if (view_->dtype != DType::Int32) return view_->as<T>() + first;
-    for (int64_t i = 0; i < n; ++i) buffer_[i] = at(first + i);
-    return buffer_;
-  }
-
-  const View* view_ = nullptr;
-  Spread spread_ = Spread::Full;
-  int64_t filled_ = -1;  // the row whose column value the buffer repeats
-  alignas(64) T buffer_[kTile];
-};
-
-class ElementwiseOp final : public Primitive {
- public:
-  ElementwiseOp(Code code, double p, double q, std::span<const Value> inputs, const Shape& shape)
-      : code_(code), p_(p), q_(q) {
-    for (size_t i = 0; i < inputs.size(); ++i) {
-      spreads(inputs[i].shape(), shape, &spread_[i]);
-      const bool alike = spread_[i] == Spread::Full && inputs[i].dtype() != DType::Int32;
-      if (alike && reuse_ < 0) reuse_ = static_cast<int>(i);
-    }
+  ElementwiseOp(Code code, double p, double q, std::span<const Value> inputs, const Type& type)
+      : code_(code), p_(p), q_(q), dtype_(type.dtype) {
+    for (size_t i = 0; i < inputs.size(); ++i) spreads(inputs[i].shape(), type.shape, &spread_[i]);
+    integers_ = inputs[0].dtype() == DType::Int32;
   }
 
   const char* name() const override { return row_of(code_).name; }
-  int reuse(size_t) const override { return reuse_; }
+  const Tiled* tiled() const override { return this; }
+  Spread spread(size_t input) const override { return spread_[input]; }
+  bool reuses(size_t, size_t input) const override { return spread_[input] == Spread::Full; }
+  void forward(Run& run) const override { run_tiles(*this, inputs(), run); }
 
-  void forward(Run& run) const override {
-    with_float(name(), run.output(0).dtype, [&](auto zero) { run_in<decltype(zero)>(run); });
+  void tile(const void* const* inputs, void* out, const TileArea& area) const noexcept override {
+    dtype_ == DType::Float64 ? compute<double>(inputs, out, area.n) : compute<float>(inputs, out, area.n);
   }
 
   std::vector<Value> gradient(const GradientContext& context) const override {
@@ -254,43 +207,28 @@ class ElementwiseOp final : public Primitive {
   }
 
  private:
+  size_t inputs() const { return static_cast<size_t>(kElementwiseInputs[static_cast<size_t>(code_)]); }
+
   template <typename T>
-  void run_in(Run& run) const {
-    const View& out = run.output(0);
-    const auto kernel = elementwise_kernel<T>(code_);
-    const int inputs = kElementwiseInputs[static_cast<size_t>(code_)];
-    // Without rows and columns to tell apart everything is one row.
-    bool flat = true;
-    for (int i = 0; i < inputs; ++i) {
-      const bool whole = spread_[i] == Spread::Full && run.input(i).row_stride == out.width();
-      flat = flat && (whole || spread_[i] == Spread::Scalar || out.rows() == 1);
+  void compute(const void* const* inputs, void* out, int64_t n) const noexcept {
+    const T* operands[3];
+    for (int i = 0; i < 3; ++i) operands[i] = static_cast<const T*>(inputs[i]);
+    // Conditions may be int32.
+    alignas(64) T condition[kTileBytes / sizeof(T)];
+    if (integers_) {
+      for (int64_t i = 0; i < n; ++i)
+        condition[i] = static_cast<T>(static_cast<const int32_t*>(inputs[0])[i]);
+      operands[0] = condition;
     }
-    const auto part = [&](int64_t rows_begin, int64_t rows_end, int64_t begin, int64_t end) {
-      Operand<T> operands[3];
-      for (int i = 0; i < inputs; ++i) operands[i].bind(run.input(i), spread_[i]);
-      for (int64_t row = rows_begin; row < rows_end; ++row) {
-        for (int64_t column = begin; column < end; column += kTile) {
-          const int64_t n = std::min(kTile, end - column);
-          const T* from[3] = {};
-          for (int i = 0; i < inputs; ++i) from[i] = operands[i].tile(row, column, n);
-          kernel(from[0], from[1], from[2], out.as<T>() + row * out.width() + column, n, static_cast<T>(p_),
-                 static_cast<T>(q_));
-        }
-      }
-    };
-    if (flat) {
-      run.pool().ranges(out.size(), kGrain, [&](int64_t begin, int64_t end) { part(0, 1, begin, end); });
-    } else {
-      const int64_t grain = std::max<int64_t>(1, kGrain / std::max<int64_t>(1, out.width()));
-      run.pool().ranges(out.rows(), grain,
-                        [&](int64_t begin, int64_t end) { part(begin, end, 0, out.width()); });
-    }
+    elementwise_kernel<T>(code_)(operands[0], operands[1], operands[2], static_cast<T*>(out), n,
+                                 static_cast<T>(p_), static_cast<T>(q_));
   }
 
   Code code_;
   double p_, q_;
+  DType dtype_;
+  bool integers_ = false;
   std::array<Spread, 3> spread_ = {};
-  int reuse_ = -1;
 };
 
 double parameter(const Attributes& attributes, Code code, size_t i) {
@@ -341,8 +279,9 @@ Value elementwise(Code code, std::vector<Value> inputs, double p, double q) {
             ": shapes must be equal, or one a scalar [], a row [width] or a column [.., 1] of the other",
         {{"shape", str(inputs[i].shape())}, {"other", str(shape)}});
   }
-  auto op = std::make_unique<ElementwiseOp>(code, p, q, inputs, shape);
-  return make_value(std::move(op), std::move(inputs), Type(dtype, std::move(shape)));
+  Type type(dtype, std::move(shape));
+  auto op = std::make_unique<ElementwiseOp>(code, p, q, inputs, type);
+  return make_value(std::move(op), std::move(inputs), std::move(type));
 }
 
 Value add(const Value& a, const Value& b) { return elementwise(Code::Add, {a, b}); }

@@ -78,14 +78,18 @@ struct OpCase {
 std::span<const OpCase> attention_cases();
 std::span<const OpCase> cast_cases();
 std::span<const OpCase> elementwise_cases();
+std::span<const OpCase> expert_cases();
 std::span<const OpCase> gather_cases();
 std::span<const OpCase> linear_cross_entropy_cases();
 std::span<const OpCase> matmul_cases();
 std::span<const OpCase> norm_cases();
 std::span<const OpCase> random_cases();
 std::span<const OpCase> reduce_cases();
+std::span<const OpCase> rope_cases();
+std::span<const OpCase> score_edit_cases();
 std::span<const OpCase> shape_cases();
 std::span<const OpCase> softmax_cases();
+std::span<const OpCase> top_k_cases();
 
 std::vector<OpCase> all_op_cases();
 

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "graph/variable.h"
 
@@ -18,14 +19,16 @@ namespace {
 
 class PackedWeight final : public DerivedForm {
  public:
-  explicit PackedWeight(std::unique_ptr<PackedMatrix> matrix) : matrix(std::move(matrix)) {}
-  const std::unique_ptr<PackedMatrix> matrix;
+  explicit PackedWeight(std::vector<std::unique_ptr<PackedMatrix>> matrices)
+      : matrices(std::move(matrices)) {}
+  const std::vector<std::unique_ptr<PackedMatrix>> matrices;
 };
 
-std::string key_of(DType dtype, bool transposed, bool bf16) {
+std::string key_of(DType dtype, bool transposed, bool bf16, int64_t parts) {
   const PanelFormat format = PackedMatrix::format_of(dtype, bf16);
   const char* formats[] = {"f32", "f16", "bf16 pairs"};
-  return std::string("matmul ") + (transposed ? "transposed " : "") + formats[static_cast<int>(format)];
+  return std::string("matmul ") + (transposed ? "transposed " : "") + formats[static_cast<int>(format)] +
+         (parts == 1 ? "" : " x " + std::to_string(parts));
 }
 
 // The packed form is what is read from now on: the system may take the file's pages back first.
@@ -43,17 +46,23 @@ void let_pages_go(const Buffer& contents) {
 
 }  // namespace
 
-void pack_weight(Variable* variable, const View& view, bool transposed, bool bf16, ThreadPool& pool) {
+void pack_weight(Variable* variable, const View& view, bool transposed, bool bf16, ThreadPool& pool,
+                 int64_t parts) {
   if (variable == nullptr || !variable->frozen() || view.dtype == DType::Float64) return;
-  const std::string key = key_of(view.dtype, transposed, bf16);
+  const std::string key = key_of(view.dtype, transposed, bf16, parts);
   if (variable->derived(key) != nullptr) return;
   const auto contents = variable->contents();
   if (!contents || contents->bytes() < view.bytes()) return;  // reported when the contents are bound
-  const int64_t rows = view.rows(), width = view.width();
-  const Matrix matrix{contents->data(), view.dtype, view.row_stride, transposed};
+  const int64_t rows = view.rows() / parts, width = view.width();
+  const int64_t bytes = rows * view.row_stride * static_cast<int64_t>(size_of(view.dtype));
   try {
-    auto packed =
-        PackedMatrix::pack(matrix, transposed ? rows : width, transposed ? width : rows, bf16, pool);
+    std::vector<std::unique_ptr<PackedMatrix>> packed;
+    for (int64_t part = 0; part < parts; ++part) {
+      const Matrix matrix{static_cast<const char*>(contents->data()) + part * bytes, view.dtype,
+                          view.row_stride, transposed};
+      packed.push_back(
+          PackedMatrix::pack(matrix, transposed ? rows : width, transposed ? width : rows, bf16, pool));
+    }
     variable->set_derived(key, std::make_unique<PackedWeight>(std::move(packed)));
   } catch (const Error& error) {
     if (error.code() != ErrorCode::Memory) throw;
@@ -62,11 +71,12 @@ void pack_weight(Variable* variable, const View& view, bool transposed, bool bf1
   let_pages_go(*contents);
 }
 
-const PackedMatrix* packed_weight(Variable* variable, const View& view, bool transposed, bool bf16) {
+const PackedMatrix* packed_weight(Variable* variable, const View& view, bool transposed, bool bf16,
+                                  int64_t parts, int64_t part) {
   if (variable == nullptr || !variable->frozen() || view.dtype == DType::Float64) return nullptr;
   const auto* form =
-      static_cast<const PackedWeight*>(variable->derived(key_of(view.dtype, transposed, bf16)));
-  return form == nullptr ? nullptr : form->matrix.get();
+      static_cast<const PackedWeight*>(variable->derived(key_of(view.dtype, transposed, bf16, parts)));
+  return form == nullptr ? nullptr : form->matrices[static_cast<size_t>(part)].get();
 }
 
 }  // namespace tiny

@@ -4,6 +4,7 @@
 #include <limits>
 #include <string>
 
+#include "graph/tiles.h"
 #include "kernels/random/random.h"
 #include "ops/arity.h"
 #include "ops/dtype_dispatch.h"
@@ -15,35 +16,17 @@ namespace {
 
 constexpr int64_t kGrain = 256 * kRandomGroup;
 
-class Drop final : public Primitive {
+class Drop final : public Primitive, public Tiled {
  public:
-  Drop(double p, uint32_t site) : p_(p), site_(site) {}
+  Drop(double p, uint32_t site, DType dtype) : p_(p), site_(site), dtype_(dtype) {}
   const char* name() const override { return "dropout"; }
   int reuse(size_t) const override { return 0; }
+  const Tiled* tiled() const override { return this; }
+  Spread spread(size_t input) const override { return input == 0 ? Spread::Full : Spread::Whole; }
+  void forward(Run& run) const override { run_tiles(*this, 2, run); }
 
-  void forward(Run& run) const override {
-    const View &x = run.input(0), &key = run.input(1), &y = run.output(0);
-    const auto* words = key.as<int32_t>();
-    const Dropout drop{{static_cast<uint32_t>(words[0]), static_cast<uint32_t>(words[1]), site_},
-                       static_cast<uint32_t>(std::min(std::round(p_ * 0x1p32), 0x1p32 - 1)),
-                       1 / (1 - p_)};
-    with_float(name(), x.dtype, [&](auto zero) {
-      using T = decltype(zero);
-      const auto kernel = random_table<T>().dropout;
-      const int64_t width = x.width();
-      if (x.row_stride == width || x.rows() == 1) {
-        run.pool().ranges(x.size(), kGrain, [&](int64_t begin, int64_t end) {
-          kernel(x.as<T>() + begin, y.as<T>() + begin, static_cast<uint64_t>(begin), end - begin, drop);
-        });
-        return;
-      }
-      run.pool().ranges(x.rows(), std::max<int64_t>(1, kGrain / width), [&](int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i) {
-          kernel(x.as<T>() + i * x.row_stride, y.as<T>() + i * width, static_cast<uint64_t>(i * width), width,
-                 drop);
-        }
-      });
-    });
+  void tile(const void* const* inputs, void* out, const TileArea& area) const noexcept override {
+    dtype_ == DType::Float64 ? drop<double>(inputs, out, area) : drop<float>(inputs, out, area);
   }
 
   std::vector<Value> gradient(const GradientContext& context) const override {
@@ -51,8 +34,19 @@ class Drop final : public Primitive {
   }
 
  private:
+  template <typename T>
+  void drop(const void* const* inputs, void* out, const TileArea& area) const noexcept {
+    const auto* words = static_cast<const int32_t*>(inputs[1]);
+    const Dropout dropout{{static_cast<uint32_t>(words[0]), static_cast<uint32_t>(words[1]), site_},
+                          static_cast<uint32_t>(std::min(std::round(p_ * 0x1p32), 0x1p32 - 1)),
+                          1 / (1 - p_)};
+    random_table<T>().dropout(static_cast<const T*>(inputs[0]), static_cast<T*>(out),
+                              static_cast<uint64_t>(area.first), area.n, dropout);
+  }
+
   double p_;
   uint32_t site_;
+  DType dtype_;
 };
 
 class Draws final : public Primitive {
@@ -112,7 +106,7 @@ Value dropout(const Value& x, const Value& key, double p, uint32_t site) {
   if (!(p >= 0 && p < 1))
     throw Error(ErrorCode::Option, "dropout", "p must be in [0, 1), not " + std::to_string(p));
   if (p == 0) return x;
-  return make_value(std::make_unique<Drop>(p, site), {x, key}, Type(x.dtype(), x.shape()));
+  return make_value(std::make_unique<Drop>(p, site, x.dtype()), {x, key}, Type(x.dtype(), x.shape()));
 }
 
 Value random_normal(Shape shape, double mean, double std, uint64_t seed, uint32_t site, DType dtype) {

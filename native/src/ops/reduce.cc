@@ -5,6 +5,7 @@
 #include <limits>
 #include <string>
 
+#include "graph/tiles.h"
 #include "kernels/reduce/reduce.h"
 #include "ops/arity.h"
 #include "ops/dtype_dispatch.h"
@@ -36,30 +37,18 @@ int64_t reduced_count(const View& x, Axis axis) {
 
 enum class Kind { Sum, Mean, Max };
 
-class Broadcast final : public Primitive {
+class Broadcast final : public Primitive, public Tiled {
  public:
-  Broadcast(Axis axis, bool mean) : axis_(axis), mean_(mean) {}
+  Broadcast(Axis axis, bool mean, DType dtype) : axis_(axis), mean_(mean), dtype_(dtype) {}
   const char* name() const override { return "broadcast"; }
+  const Tiled* tiled() const override { return this; }
+  Spread spread(size_t) const override {
+    return axis_ == Axis::All ? Spread::Scalar : axis_ == Axis::Rows ? Spread::Row : Spread::Column;
+  }
+  void forward(Run& run) const override { run_tiles(*this, 1, run); }
 
-  void forward(Run& run) const override {
-    const View &x = run.input(0), &y = run.output(0);
-    with_float(name(), y.dtype, [&](auto zero) {
-      using T = decltype(zero);
-      const T factor = mean_ ? static_cast<T>(1.0 / static_cast<double>(reduced_count(y, axis_))) : T{1};
-      const int64_t width = y.width(), x_stride = x.width() == 0 ? 0 : x.row_stride;
-      run.pool().ranges(y.rows(), row_grain(width), [&](int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i) {
-          T* out = y.as<T>() + i * width;
-          if (axis_ == Axis::Rows) {
-            for (int64_t j = 0; j < width; ++j) out[j] = x.as<T>()[j] * factor;
-          } else {
-            // Rows of y in their order are elements of x, whose own rows may have gaps.
-            const int64_t at = axis_ == Axis::All ? 0 : i / x.width() * x_stride + i % x.width();
-            std::fill_n(out, width, x.as<T>()[at] * factor);
-          }
-        }
-      });
-    });
+  void tile(const void* const* inputs, void* out, const TileArea& area) const noexcept override {
+    dtype_ == DType::Float64 ? repeat<double>(inputs[0], out, area) : repeat<float>(inputs[0], out, area);
   }
 
   std::vector<Value> gradient(const GradientContext& context) const override {
@@ -68,8 +57,18 @@ class Broadcast final : public Primitive {
   }
 
  private:
+  template <typename T>
+  void repeat(const void* x, void* out, const TileArea& area) const noexcept {
+    const int64_t count = axis_ == Axis::All    ? area.rows * area.width
+                          : axis_ == Axis::Rows ? area.rows
+                                                : area.width;
+    const T factor = mean_ ? static_cast<T>(1.0 / static_cast<double>(count)) : T{1};
+    for (int64_t i = 0; i < area.n; ++i) static_cast<T*>(out)[i] = static_cast<const T*>(x)[i] * factor;
+  }
+
   Axis axis_;
   bool mean_;
+  DType dtype_;
 };
 
 // dx = g where x is the largest of its group, divided by the number of those.
@@ -254,7 +253,7 @@ Value broadcast(const Value& x, Shape shape, Axis axis, bool mean) {
     throw Error(ErrorCode::Shape, "broadcast", str(x.shape()) + " does not repeat to " + str(shape));
   }
   Type type(x.dtype(), std::move(shape));
-  return make_value(std::make_unique<Broadcast>(axis, mean), {x}, std::move(type));
+  return make_value(std::make_unique<Broadcast>(axis, mean, x.dtype()), {x}, std::move(type));
 }
 
 Value argmax(const Value& x) {

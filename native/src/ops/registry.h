@@ -20,7 +20,10 @@ struct OpEntry {
 // is dropped by linkers and runs before main.
 std::span<const OpEntry> attention_ops();
 std::span<const OpEntry> cast_ops();
+std::span<const OpEntry> checkpoint_ops();
 std::span<const OpEntry> elementwise_ops();
+std::span<const OpEntry> expert_ops();
+std::span<const OpEntry> expert_row_ops();
 std::span<const OpEntry> gather_ops();
 std::span<const OpEntry> linear_cross_entropy_ops();
 std::span<const OpEntry> matmul_ops();
@@ -28,8 +31,11 @@ std::span<const OpEntry> norm_ops();
 std::span<const OpEntry> optimizer_ops();
 std::span<const OpEntry> random_ops();
 std::span<const OpEntry> reduce_ops();
+std::span<const OpEntry> rope_ops();
+std::span<const OpEntry> score_edit_ops();
 std::span<const OpEntry> shape_ops();
 std::span<const OpEntry> softmax_ops();
+std::span<const OpEntry> top_k_ops();
 
 // All ops, by name.
 std::vector<OpEntry> all_ops();

@@ -3,6 +3,7 @@
 #include <limits>
 #include <string>
 
+#include "graph/tiles.h"
 #include "kernels/elementwise/elementwise.h"
 #include "ops/dtype_dispatch.h"
 #include "ops/shape.h"
@@ -141,25 +142,24 @@ class Transpose final : public Primitive {
   }
 };
 
-class Full final : public Primitive {
+class Full final : public Primitive, public Tiled {
  public:
-  explicit Full(double value) : value_(value) {}
+  Full(double value, DType dtype) : value_(value), dtype_(dtype) {}
   const char* name() const override { return "full"; }
+  const Tiled* tiled() const override { return this; }
+  Spread spread(size_t) const override { return Spread::Full; }
+  void forward(Run& run) const override { run_tiles(*this, 0, run); }
 
-  void forward(Run& run) const override {
-    const View& y = run.output(0);
-    const auto fill = [&](auto value) {
-      run.pool().ranges(y.size(), 16384, [&](int64_t begin, int64_t end) {
-        std::fill_n(y.as<decltype(value)>() + begin, end - begin, value);
-      });
-    };
-    if (y.dtype == DType::Int32) return fill(static_cast<int32_t>(value_));
-    if (y.dtype == DType::Float64) return fill(value_);
+  void tile(const void* const*, void* out, const TileArea& area) const noexcept override {
+    const auto fill = [&](auto value) { std::fill_n(static_cast<decltype(value)*>(out), area.n, value); };
+    if (dtype_ == DType::Int32) return fill(static_cast<int32_t>(value_));
+    if (dtype_ == DType::Float64) return fill(value_);
     fill(static_cast<float>(value_));
   }
 
  private:
   double value_;
+  DType dtype_;
 };
 
 }  // namespace
@@ -233,7 +233,7 @@ Value full(Shape shape, double value, DType dtype) {
   } else {
     require_float("full", dtype);
   }
-  return make_value(std::make_unique<Full>(value), {}, Type(dtype, std::move(shape)));
+  return make_value(std::make_unique<Full>(value, dtype), {}, Type(dtype, std::move(shape)));
 }
 
 }  // namespace tiny

@@ -200,7 +200,9 @@ void attention_backward(const AttentionFunctions<T>& kernels, AttentionGradient<
     parts += (key_count(call, s) + kKeyTile - 1) / kKeyTile;
   }
 
-  const bool dq = gradient.dq != nullptr, dkv = gradient.dk != nullptr || gradient.dv != nullptr || bias;
+  const bool dq = gradient.dq != nullptr || gradient.d_query_terms != nullptr;
+  const bool dkv =
+      gradient.dk != nullptr || gradient.dv != nullptr || gradient.d_key_terms != nullptr || bias;
   if (whole_heads(call, pool.size())) {
     // Scores are recomputed once for all gradients.
     deal(pool, dq || dkv ? sequences * call.kv_heads : 0, [&](int64_t piece, int thread) {

@@ -15,8 +15,18 @@ inline constexpr int64_t kKeyTile = 64;
 // Rows of a forward tile: queries times the heads of a group, which share packed keys.
 inline constexpr int64_t kQueryRows = 128;
 
+// Terms of scores that a row has by head and by bucket of a distance.
+template <typename T>
+struct RelativeTerms {
+  const T* values = nullptr;  // [rows, heads * buckets]
+  int64_t stride = 0, buckets = 0;
+  const int32_t* table = nullptr;  // [2 max_distance + 1], of distances clamped to ±max_distance
+  int64_t max_distance = 0;
+};
+
 // Attention over packed sequences:
-//   score(i, j) = softcap(scale q_i·k_j) + bias[bucket(position_j - position_i)]   where j is visible to i
+//   score(i, j) = softcap(scale q_i·k_j) + bias[bucket(d)] + A[i, bucket'(d)] + B[j, bucket"(d)]
+//   where j is visible to i, d = position_j - position_i
 //   o_i = Σ_j dropped(softmax_j(score)) v_j,   lse_i = log(Σ_j exp(score) + exp(sink))
 // Query i of a sequence with n queries and m keys has position i + (m - n), key j position j, unless
 // positions are given. Strides are in elements; heads lie side by side in a row.
@@ -43,6 +53,8 @@ struct Attention {
   int64_t bias_stride = 0, buckets = 0;
   const int32_t* bucket_table = nullptr;  // [2 max_distance + 1], of distances clamped to ±max_distance
   int64_t max_distance = 0;
+  RelativeTerms<T> query_terms;          // A: of queries
+  RelativeTerms<T> key_terms;            // B: of packed keys
   const T* sinks = nullptr;              // [heads]
   const int32_t* positions_q = nullptr;  // [queries]
   const int32_t* positions_k = nullptr;  // [keys]
@@ -65,6 +77,8 @@ struct AttentionGradient {
   T *dq = nullptr, *dk = nullptr, *dv = nullptr;  // contiguous
   T* d_bias = nullptr;                            // [buckets, heads]
   T* d_sinks = nullptr;                           // [heads]
+  T* d_query_terms = nullptr;                     // [queries, heads * buckets], contiguous
+  T* d_key_terms = nullptr;                       // [keys, heads * buckets], contiguous
 };
 
 // A piece of forward work: some queries of a sequence for some key heads and the heads that share them,
@@ -75,8 +89,8 @@ struct QueryTile {
   int64_t kv_head, kv_heads;
 };
 
-// A piece of backward work: it owns dq of its queries (if `dq`), and dk, dv, bias parts of its keys
-// (if `dkv`), and zeroes what it owns. Every split into pieces gives the same bits.
+// A piece of backward work: it owns dq and terms of its queries (if `dq`), and dk, dv, terms and bias parts
+// of its keys (if `dkv`), and zeroes what it owns. Every split into pieces gives the same bits.
 struct GradientTile {
   int64_t sequence, kv_head;
   int64_t first_query, queries, first_key, keys;  // within the sequence; first_key a multiple of kKeyTile

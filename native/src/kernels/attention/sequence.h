@@ -44,11 +44,20 @@ static inline bool visible(const Attention<T>& call, int64_t distance) {
          !(call.window_right >= 0 && distance > call.window_right);
 }
 
+// Entry of a table [2 limit + 1] for a distance, which is clamped to ±limit.
+static inline int64_t bucket_at(const int32_t* table, int64_t limit, int64_t distance) {
+  const int64_t clamped = distance < -limit ? -limit : distance > limit ? limit : distance;
+  return table[clamped + limit];
+}
+
 template <typename T>
 static inline int64_t bucket_of(const Attention<T>& call, int64_t distance) {
-  const int64_t limit = call.max_distance;
-  const int64_t clamped = distance < -limit ? -limit : distance > limit ? limit : distance;
-  return call.bucket_table[clamped + limit];
+  return bucket_at(call.bucket_table, call.max_distance, distance);
+}
+
+template <typename T>
+static inline int64_t bucket_of(const RelativeTerms<T>& terms, int64_t distance) {
+  return bucket_at(terms.table, terms.max_distance, distance);
 }
 
 // Keys of a sequence that any of its queries can see by index, as a range: blocks outside it may be gone

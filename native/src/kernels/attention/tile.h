@@ -139,17 +139,47 @@ TINY_INLINE void key_products(const Attention<float>& call, const float* q, cons
           rows, end - begin);
 }
 
-// What is added to scores by distance: a bias, and -inf for unseen pairs of Cover::General.
+// Rows of a block: queries i, i + 1, … of head h, or query 0 of heads h, h + 1, …
+struct Rows {
+  int64_t h, i, count;
+  bool heads;
+};
+TINY_INLINE int64_t head_of(const Rows& rows, int64_t r) { return rows.heads ? rows.h + r : rows.h; }
+TINY_INLINE int64_t query_of(const Rows& rows, int64_t r) { return rows.heads ? 0 : rows.i + r; }
+TINY_INLINE Keys seen_by(const Tile& tile, const Rows& rows) {
+  return seen_by(tile, rows.i, rows.heads ? 1 : rows.count);
+}
+
+constexpr int64_t kDiagonals = kQueryRows + kKeyTile + 16;
+
+// What is added to scores by distance: a bias, terms of rows, and -inf for unseen pairs of Cover::General.
 struct Addends {
-  float* diagonal;  // [kQueryRows + kKeyTile + kLanes]: of distance offset + x - (queries - 1)
-  float* row;       // [kKeyTile]
+  float* diagonal;                    // [kDiagonals]: of distance offset + x - (queries - 1)
+  float* row;                         // [kKeyTile]
+  float* block;                       // [kRowBlock, kKeyTile]: all addends, where there are terms
+  int32_t *query_buckets, *key_buckets;  // [kDiagonals]: like `diagonal`
+  int32_t* pairs;                     // [kRowBlock, kKeyTile]: buckets pair by pair
+
+  explicit Addends(Pieces& pieces)
+      : diagonal(pieces.take(kDiagonals)),
+        row(pieces.take(kKeyTile)),
+        block(pieces.take(kRowBlock * kKeyTile)),
+        query_buckets(integers(pieces, kDiagonals)),
+        key_buckets(integers(pieces, kDiagonals)),
+        pairs(integers(pieces, kRowBlock * kKeyTile)) {}
+
+ private:
+  static int32_t* integers(Pieces& pieces, int64_t count) {
+    return reinterpret_cast<int32_t*>(pieces.take(count));
+  }
 };
 
 // Whether bias rows are windows of one diagonal. A single query may stand for several heads.
 TINY_INLINE bool diagonal(const Tile& tile) { return tile.consecutive && tile.queries > 1; }
 
 // Before the rows of head h.
-TINY_INLINE void prepare(const Addends& addends, const Attention<float>& call, const Tile& tile, int64_t h) {
+TINY_INLINE void prepare_bias(const Addends& addends, const Attention<float>& call, const Tile& tile,
+                              int64_t h) {
   if (call.bias == nullptr || !diagonal(tile)) return;
   for (int64_t x = 0; x < tile.queries + tile.keys - 1; ++x) {
     const int64_t bucket = bucket_of(call, tile.offset + x - (tile.queries - 1));
@@ -157,8 +187,8 @@ TINY_INLINE void prepare(const Addends& addends, const Attention<float>& call, c
   }
 }
 
-// The addends of query i, or null; readable for kKeyTile keys.
-TINY_INLINE const float* row_of(const Addends& addends, const Attention<float>& call, const Tile& tile,
+// Bias and mask of query i, or null; readable for kKeyTile keys.
+TINY_INLINE const float* bias_row(const Addends& addends, const Attention<float>& call, const Tile& tile,
                                 int64_t h, int64_t i) {
   if (call.bias == nullptr && tile.cover != Cover::General) return nullptr;
   if (diagonal(tile)) return addends.diagonal + (tile.queries - 1 - i);

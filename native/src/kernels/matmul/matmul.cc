@@ -195,6 +195,10 @@ size_t multiply_scratch(const Product& product, int threads, const MatmulKernels
   return b.a_bytes + b.b_bytes * static_cast<size_t>(threads) + b.partial_bytes;
 }
 
+size_t multiply_scratch_most(const Product& largest, int threads, const MatmulKernels& kernels) {
+  return most_scratch(largest, kernels, threads);
+}
+
 void multiply(const Product& product, void* scratch, ThreadPool& pool,
               const MatmulKernels& kernels) noexcept {
   if (product.m == 0 || product.n == 0) return;

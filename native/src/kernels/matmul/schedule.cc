@@ -54,4 +54,21 @@ Blocking blocking_of(const Product& p, const MatmulKernels& kernels, int threads
   return b;
 }
 
+size_t most_scratch(const Product& largest, const MatmulKernels& kernels, int threads,
+                    const CacheSizes& caches) {
+  if (largest.a.dtype == DType::Float64) return 0;
+  const int64_t k = std::min(largest.k, kDepth), cache = static_cast<int64_t>(caches.l2);
+  const int64_t row = panel_bytes(PanelFormat::F32, 1, k + 1);
+  // Packed rows are those of the product, or so many that they fill kPackedBytes (and an element each beyond
+  // it).
+  const int64_t rows = std::min(largest.m * row, std::max(kernels.rows * row, kPackedBytes + largest.m * 4));
+  // A thread's panels are one, or up to eight in that share of the cache.
+  const int64_t panel = kernels.columns * row;
+  const int64_t panels = std::max(panel, std::min(8 * panel, cache * 3 / 8 + 8 * kernels.columns * 4));
+  const bool in_c = largest.c_dtype == DType::Float32 && largest.residual_stride == 0;
+  const int64_t sums = in_c || largest.k <= kChunk ? 0 : largest.m * largest.n * int64_t{sizeof(float)};
+  const auto bytes = [](int64_t count) { return align_up(static_cast<size_t>(count)); };
+  return bytes(rows) + bytes(panels) * static_cast<size_t>(threads) + bytes(sums);
+}
+
 }  // namespace tiny

@@ -27,6 +27,11 @@ struct Blocking {
 Blocking blocking_of(const Product& product, const MatmulKernels& kernels, int threads,
                      const CacheSizes& caches = cache_sizes());
 
+// At least the bytes of scratch that any product of at most these sizes needs: where sizes follow from data
+// (the rows of an expert), memory is reserved before they are known.
+size_t most_scratch(const Product& largest, const MatmulKernels& kernels, int threads,
+                    const CacheSizes& caches = cache_sizes());
+
 // Calls body(begin, end, next, thread) over ranges of at most `most` that cover [0, count). Each thread has a
 // share of its own and takes it from the front, so that it knows what it will probably read next (`next`, or
 // count); one that has none left takes from the back of others' shares.

@@ -61,4 +61,39 @@ TEST_CASE("blocking keeps chunks whole, fits the caches and divides work among t
   }
 }
 
+TEST_CASE("the most scratch is enough for every smaller product") {
+  const MatmulKernels& kernels = matmul_kernels();
+  const int64_t sizes[] = {0, 1, 3, 37, 320, 321, 512, 513, 1000, 2049, 4096, 4097, 9001, 70000};
+  for (const size_t l2 : {size_t{64} << 10, size_t{1} << 20}) {
+    const CacheSizes caches{32 << 10, l2, 32 << 20};
+    for (const int threads : {1, 3}) {
+      for (const DType c : {DType::Float32, DType::BFloat16}) {
+        for (const int64_t m : sizes) {
+          for (const int64_t k : sizes) {
+            Product largest;
+            largest.m = m;
+            largest.n = 333;
+            largest.k = k;
+            largest.c_dtype = c;
+            const size_t most = most_scratch(largest, kernels, threads, caches);
+            for (const int64_t smaller_m : sizes) {
+              for (const int64_t smaller_k : sizes) {
+                for (const int64_t n : {1, 333}) {
+                  if (smaller_m > m || smaller_k > k || smaller_m == 0) continue;
+                  Product p = largest;
+                  p.m = smaller_m;
+                  p.k = smaller_k;
+                  p.n = n;
+                  const Blocking b = blocking_of(p, kernels, threads, caches);
+                  REQUIRE(b.a_bytes + b.b_bytes * static_cast<size_t>(threads) + b.partial_bytes <= most);
+                }
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
 }  // namespace tiny

@@ -1,0 +1,1 @@
+#include "kernels/state_space/body.inc"
