@@ -22,7 +22,7 @@ export const mixtureKeys = {
 } satisfies Keys
 
 /** A key whose null means none, but whose absence means the fallback. */
-export const orNone = <T>(key: Key<T>): Key<T | undefined> => ({ ...key, nullable: true })
+export { orNone } from '../config/keys.js'
 
 const numbers: Key<readonly number[]> = {
   fallback: [],
