@@ -1,5 +1,6 @@
 import { bfloat16Bits, embedding, scale, type Initialiser, type Parameter, type Tensor } from '@tiny/core'
 import type { Batch } from '../inputs/batch.js'
+import { withZeroRow } from '../parameters/initialisers.js'
 import type { Weights } from '../parameters/weights.js'
 import { drop } from './dropout.js'
 import { Linear } from './linear.js'
@@ -54,7 +55,8 @@ export class TokenEmbeddings {
   constructor(weights: Weights, options: TokenEmbeddingOptions) {
     this.#options = options
     const { name, rows, width, weight, paddingIdx, projection, positions } = options
-    this.#tokens = new Embedding(weights.at(name), rows, width, { weight, paddingIdx })
+    const table = withZeroRow(weight, paddingIdx)
+    this.#tokens = new Embedding(weights.at(name), rows, width, { weight: table, paddingIdx })
     const inner = projection?.width ?? width
     this.#positions =
       positions && new Embedding(weights.at(positions.name), positions.rows, inner, { weight })

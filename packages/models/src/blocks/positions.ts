@@ -7,7 +7,10 @@ import type { Constant, Weights } from '../parameters/weights.js'
  */
 export function marianSinusoids(rows: number, width: number): Float32Array {
   const sines = Math.ceil(width / 2)
-  const rates = Float64Array.from({ length: width }, (_, j) => 10000 ** ((2 * (j < sines ? j : j - sines)) / width))
+  const rates = Float64Array.from(
+    { length: width },
+    (_, j) => 10000 ** ((2 * (j < sines ? j : j - sines)) / width),
+  )
   return tableOf(rows, width, (row, j) => {
     const angle = row / rates[j]!
     return j < sines ? Math.sin(angle) : Math.cos(angle)
@@ -42,7 +45,12 @@ function tableOf(rows: number, width: number, at: (row: number, column: number) 
 export class FixedPositions {
   readonly #table: Constant // [rows, width]
 
-  constructor(weights: Weights, rows: number, width: number, make: (rows: number, width: number) => Float32Array) {
+  constructor(
+    weights: Weights,
+    rows: number,
+    width: number,
+    make: (rows: number, width: number) => Float32Array,
+  ) {
     this.#table = weights.constant(() => tensor(make(rows, width), { shape: [rows, width] }))
   }
 

@@ -84,6 +84,9 @@ export const optional = <T>(inner: Key<T>): Key<T | undefined> => ({
   nullable: true,
 })
 
+/** The fallback where it is absent, none where it is `null`. */
+export const orNone = <T>(inner: Key<T>): Key<T | undefined> => ({ ...inner, nullable: true })
+
 function key<T>(
   fallback: T,
   alias: string | undefined,

@@ -15,12 +15,7 @@ const mostLabels = 1_000_000
  *
  * @throws ConfigError where they disagree, or where class numbers are not 0, 1, 2, …
  */
-export function readLabels(
-  id2label: unknown,
-  label2id: unknown,
-  numLabels: unknown,
-  otherwise = 2,
-): Labels {
+export function readLabels(id2label: unknown, label2id: unknown, numLabels: unknown, otherwise = 2): Labels {
   const names =
     id2label != null
       ? namesOf(id2label, 'id2label')

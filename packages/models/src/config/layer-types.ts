@@ -1,6 +1,6 @@
 import { ConfigError } from '@tiny/core'
 import type { Window } from '../blocks/mixer.js'
-import { optional, size, type Key } from './keys.js'
+import { optional, orNone, size, type Key } from './keys.js'
 
 export type LayerType = 'full_attention' | 'sliding_attention'
 
@@ -46,10 +46,8 @@ export function layerTypesOf(
 }
 
 /** `sliding_window`: keys that a token of a sliding layer sees, itself included; null means all. */
-export const slidingWindowKey = (fallback: number | undefined): Key<number | undefined> => ({
-  ...size<number | undefined>(fallback),
-  nullable: true,
-})
+export const slidingWindowKey = (fallback: number | undefined): Key<number | undefined> =>
+  orNone(size<number | undefined>(fallback))
 
 /** What a causal layer of this kind sees: the last `window` keys, the token's own included. */
 export const windowOf = (type: LayerType, window: number | undefined): Window | undefined =>

@@ -4,7 +4,7 @@ import { ropeOptions } from '../config/rope.js'
 import { biasKeys, denseDecoder, denseKeys, headDimOf } from './dense.js'
 import { decoderFamily, requireHeads } from './generic.js'
 
-const { rmsNormEps: _, headDim: __, ...keys } = denseKeys
+const { rmsNormEps: _, ...keys } = denseKeys
 
 /** Command R (Cohere 2024): both branches from one norm without bias, neighbouring columns rotated, scaled logits. */
 export const cohere = decoderFamily({
@@ -30,8 +30,7 @@ export const cohere = decoderFamily({
   },
   name: 'Cohere',
   tasks: ['CausalLM'],
-  build: (weights, given) => {
-    const config = { ...given, headDim: undefined }
+  build: (weights, config) => {
     const rope = ropeOptions(config, { headDim: headDimOf(config), theta: 500_000 })
     return denseDecoder(weights, config, {
       norm: layerNorms({ eps: config.layerNormEps, bias: false }),

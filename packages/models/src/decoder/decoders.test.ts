@@ -21,7 +21,11 @@ const small = {
   eos_token_id: null,
 }
 const gpt = {
-  ...{ vocab_size: vocabulary, n_positions: 40, n_embd: 24, n_layer: 2, n_head: 4 },
+  vocab_size: vocabulary,
+  n_positions: 40,
+  n_embd: 24,
+  n_layer: 2,
+  n_head: 4,
   eos_token_id: null,
 }
 const { intermediate_size: _, num_key_value_heads: __, ...facebook } = { ...small, ffn_dim: 17 }
@@ -205,6 +209,45 @@ describe('generation', () => {
       expect(sequences[row]).toEqual(await slowly(model, prompt, 9))
   })
 })
+
+it('rotates new tokens by the length of their time where frequencies are dynamic, and leaves the cache', async () => {
+  const config = cases.find((one) => JSON.stringify(one).includes('dynamic'))!
+  await using model = await AutoModelForCausalLM.fromConfig(config)
+  const tensors = shake(model)
+  const prompt = ids.slice(0, 5)
+  const row = [...prompt]
+  for (let i = 0; i < 12; i++) {
+    const last = decoderLogits(tensors, config, row, prompt.length).at(-1)!
+    row.push(last.indexOf(Math.max(...last)))
+  }
+  const { sequences } = await model.generate({ inputIds: [prompt] }, { maxNewTokens: 12 })
+  expect(sequences[0]).toEqual(row)
+  expect(sequences[0]).not.toEqual(await slowly(model, prompt, 12))
+})
+
+it('counts real tokens as positions of OPT, whatever the padding', async () => {
+  await using model = await AutoModelForCausalLM.fromConfig(usual('opt'))
+  shake(model)
+  const alone = (await model.run({ inputIds: [ids] })).logits!.data
+  const padding = [1, 1, 1]
+  const inputs = { inputIds: [[...padding, ...ids]], attentionMask: [[0, 0, 0, ...ids.map(() => 1)]] }
+  const padded = (await model.run(inputs)).logits!.data
+  expect(padded.slice(padding.length * vocabulary)).toEqual(alone)
+})
+
+it.each(['llama', 'gemma2', 'cohere', 'gpt_neox'])(
+  '%s computes with weights of 16 bits',
+  async (modelType) => {
+    const config = usual(modelType)
+    await using exact = await AutoModelForCausalLM.fromConfig(config)
+    const want = (await exact.run({ inputIds: [ids] })).logits!.data
+    for (const dtype of ['bfloat16', 'float16'] as const) {
+      await using model = await AutoModelForCausalLM.fromConfig(config, { dtype, precision: 'float32' })
+      const { logits } = await model.run({ inputIds: [ids] })
+      expect(difference(logits!.data, want)).toBeLessThan(dtype === 'float16' ? 3e-3 : 2e-2)
+    }
+  },
+)
 
 describe('configurations', () => {
   it.each([

@@ -1,6 +1,16 @@
 import { eachHead, rmsNorms } from '../blocks/norms.js'
 import type { Window } from '../blocks/mixer.js'
-import { flag, integer, layers, nonNegative, optional, size, text, type Keys } from '../config/keys.js'
+import {
+  flag,
+  integer,
+  layers,
+  nonNegative,
+  optional,
+  orNone,
+  size,
+  text,
+  type Keys,
+} from '../config/keys.js'
 import {
   layerTypesKey,
   layerTypesOf,
@@ -22,7 +32,7 @@ const keys = {
   intermediateSize: size(24576),
   numHiddenLayers: layers(28),
   numAttentionHeads: size(16),
-  numKeyValueHeads: size(16),
+  numKeyValueHeads: orNone(size(16)),
   headDim: size(256),
   maxPositionEmbeddings: size(8192),
 } satisfies Keys
@@ -57,7 +67,7 @@ const gemma2Keys = {
   intermediateSize: size(9216),
   numHiddenLayers: layers(26),
   numAttentionHeads: size(8),
-  numKeyValueHeads: size(4),
+  numKeyValueHeads: orNone(size(4)),
   hiddenActivation: text('gelu_pytorch_tanh'),
   queryPreAttnScalar: nonNegative(256),
   slidingWindow: slidingWindowKey(4096),
@@ -65,10 +75,7 @@ const gemma2Keys = {
 } satisfies Keys
 
 /** null means no cap. */
-const cap = (fallback: number | undefined) => ({
-  ...nonNegative<number | undefined>(fallback),
-  nullable: true,
-})
+const cap = (fallback: number | undefined) => orNone(nonNegative<number | undefined>(fallback))
 
 /** Gemma 2 (Google 2024): norms around both branches, caps of scores and logits, a window in every other layer. */
 export const gemma2 = decoderFamily({

@@ -5,7 +5,7 @@ import { TokenEmbeddings } from '../blocks/embeddings.js'
 import { Mlp } from '../blocks/mlp.js'
 import { LayerNorm } from '../blocks/norms.js'
 import type { Config } from '../config/config.js'
-import { layers, nonNegative, share, size, text, type Key, type Keys } from '../config/keys.js'
+import { layers, nonNegative, optional, orNone, share, size, text, type Keys } from '../config/keys.js'
 import { ropeOptions } from '../config/rope.js'
 import { normal } from '../parameters/initialisers.js'
 import type { Weights } from '../parameters/weights.js'
@@ -14,12 +14,6 @@ import { DecoderLayer } from './decoder-layer.js'
 import { decoderFamily } from './generic.js'
 import { summaryKeys } from './openai-gpt.js'
 
-/** null means none. */
-const orNone = (fallback: number | undefined): Key<number | undefined> => ({
-  ...size<number | undefined>(fallback),
-  nullable: true,
-})
-
 const keys = {
   vocabSize: size(50400),
   nPositions: size(2048, 'maxPositionEmbeddings'),
@@ -27,8 +21,8 @@ const keys = {
   nLayer: layers(28, 'numHiddenLayers'),
   nHead: size(16, 'numAttentionHeads'),
   /** Columns of each head that are rotated; null means all. */
-  rotaryDim: orNone(64),
-  nInner: orNone(undefined),
+  rotaryDim: orNone(size(64)),
+  nInner: optional(size(0)),
   activationFunction: text('gelu_new'),
   residPdrop: share(0),
   embdPdrop: share(0),

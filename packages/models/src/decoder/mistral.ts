@@ -1,4 +1,4 @@
-import { layers, size } from '../config/keys.js'
+import { layers, orNone, size } from '../config/keys.js'
 import { layerTypesKey, layerTypesOf, slidingWindowKey, windowOf } from '../config/layer-types.js'
 import { denseDecoder, denseKeys } from './dense.js'
 import { decoderFamily, requireHeads } from './generic.js'
@@ -7,7 +7,7 @@ const keys = {
   ...denseKeys,
   intermediateSize: size(14336),
   numHiddenLayers: layers(32),
-  numKeyValueHeads: size(8),
+  numKeyValueHeads: orNone(size(8)),
   maxPositionEmbeddings: size(4096 * 32),
   slidingWindow: slidingWindowKey(4096),
 }

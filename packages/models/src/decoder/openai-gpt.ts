@@ -26,9 +26,11 @@ const keys = {
   initializerRange: nonNegative(0.02),
 } satisfies Keys
 
-/** Keys of a head that neither GPT here has. */
+/** Keys of a head that neither GPT here has, and of other families. */
 export const summaryKeys = [
+  'intermediate_size',
   'n_ctx',
+  'num_key_value_heads',
   'summary_activation',
   'summary_first_dropout',
   'summary_proj_to_labels',

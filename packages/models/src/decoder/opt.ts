@@ -84,7 +84,7 @@ export const opt = decoderFamily({
     keys,
     defaults: { padTokenId: 1, bosTokenId: 2, eosTokenId: 2, tieWordEmbeddings: true },
     // transformers reads none of them.
-    neutral: ['activation_dropout', 'learned_embeddings'],
+    neutral: ['activation_dropout', 'intermediate_size', 'learned_embeddings', 'num_key_value_heads'],
     check(config) {
       requireHeads(config)
       if (config.layerdrop === 0) return

@@ -1,5 +1,5 @@
 import { eachHead, rmsNorms } from '../blocks/norms.js'
-import { flag, integer, size, type ValuesOf } from '../config/keys.js'
+import { flag, integer, orNone, size, type ValuesOf } from '../config/keys.js'
 import { layerTypesKey, layerTypesOf, slidingWindowKey, windowOf } from '../config/layer-types.js'
 import { biasKeys, denseDecoder, denseKeys } from './dense.js'
 import { decoderFamily, requireHeads } from './generic.js'
@@ -16,7 +16,7 @@ const keys = {
   ...denseKeys,
   vocabSize: size(151936),
   intermediateSize: size(22016),
-  numKeyValueHeads: size(32),
+  numKeyValueHeads: orNone(size(32)),
   maxPositionEmbeddings: size(32768),
   ...qwenWindowKeys,
 }

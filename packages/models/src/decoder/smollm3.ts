@@ -1,5 +1,5 @@
 import { ConfigError } from '@tiny/core'
-import { flag, layers, optional, size, type Key } from '../config/keys.js'
+import { flag, layers, optional, orNone, size, type Key } from '../config/keys.js'
 import { layerTypesKey, layerTypesOf, slidingWindowKey, windowOf } from '../config/layer-types.js'
 import { ropeOptions } from '../config/rope.js'
 import { biasKeys, denseDecoder, denseKeys, denseNeutral, headDimOf } from './dense.js'
@@ -24,7 +24,7 @@ export const smollm3 = decoderFamily({
       hiddenSize: size(2048),
       numHiddenLayers: layers(36),
       numAttentionHeads: size(16),
-      numKeyValueHeads: size(4),
+      numKeyValueHeads: orNone(size(4)),
       maxPositionEmbeddings: size(32768),
       useSlidingWindow: flag(false),
       slidingWindow: slidingWindowKey(undefined),

@@ -1,5 +1,5 @@
 import { headsOwnEach, layerNorms } from '../blocks/norms.js'
-import { flag, nonNegative, share, size } from '../config/keys.js'
+import { flag, nonNegative, share, orNone, size } from '../config/keys.js'
 import { ropeOptions } from '../config/rope.js'
 import { denseDecoder, denseKeys, headDimOf } from './dense.js'
 import { decoderFamily, requireHeads } from './generic.js'
@@ -15,7 +15,7 @@ export const stablelm = decoderFamily({
       vocabSize: size(50304),
       hiddenSize: size(2560),
       intermediateSize: size(6912),
-      numKeyValueHeads: size(32),
+      numKeyValueHeads: orNone(size(32)),
       maxPositionEmbeddings: size(4096),
       layerNormEps: nonNegative(1e-5),
       useQkvBias: flag(false),

@@ -1,7 +1,7 @@
 import { activationOf } from '../blocks/activations.js'
 import { Mlp } from '../blocks/mlp.js'
 import { layerNorms } from '../blocks/norms.js'
-import { flag, layers, nonNegative, share, size, text } from '../config/keys.js'
+import { flag, layers, nonNegative, share, orNone, size, text } from '../config/keys.js'
 import { slidingWindowKey, windowOf } from '../config/layer-types.js'
 import { normal } from '../parameters/initialisers.js'
 import { denseDecoder, denseKeys } from './dense.js'
@@ -20,7 +20,7 @@ export const starcoder2 = decoderFamily({
       intermediateSize: size(12288),
       numHiddenLayers: layers(30),
       numAttentionHeads: size(24),
-      numKeyValueHeads: size(2),
+      numKeyValueHeads: orNone(size(2)),
       hiddenAct: text('gelu_pytorch_tanh'),
       maxPositionEmbeddings: size(4096),
       initializerRange: nonNegative(0.018042),
