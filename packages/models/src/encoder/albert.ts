@@ -1,16 +1,17 @@
 import { ConfigError } from '@tiny/core'
 import { activationOf } from '../blocks/activations.js'
 import type { Config } from '../config/config.js'
-import { layers, nonNegative, oneOf, optional, share, size, text, type Keys } from '../config/keys.js'
+import { oneOf, optional, share, size, text, type Keys } from '../config/keys.js'
 import type { Family } from '../family.js'
 import { normal } from '../parameters/initialisers.js'
+import { bertKeys, bertOptions, decoderBias, product, tiedNames } from './bert-like.js'
 import { PostNormEncoder, requireHeads, type LayerNames } from './post-norm.js'
 
 const keys = {
+  ...bertKeys,
   vocabSize: size(30000),
   embeddingSize: size(128),
   hiddenSize: size(4096),
-  numHiddenLayers: layers(12),
   numHiddenGroups: size(1),
   innerGroupNum: size(1),
   numAttentionHeads: size(64),
@@ -19,10 +20,7 @@ const keys = {
   hiddenDropoutProb: share(0),
   attentionProbsDropoutProb: share(0),
   classifierDropoutProb: { ...optional(share(0.1)), fallback: 0.1 },
-  maxPositionEmbeddings: size(512),
   typeVocabSize: size(2),
-  initializerRange: nonNegative(0.02),
-  layerNormEps: nonNegative(1e-12),
   positionEmbeddingType: oneOf(['absolute'], 'absolute'),
 } satisfies Keys
 
@@ -80,23 +78,11 @@ export const albert: Family<typeof keys> = {
   prefix: 'albert',
   build: (weights, config, { pooler }) =>
     new PostNormEncoder(weights, {
-      vocabSize: config.vocabSize,
-      width: config.hiddenSize,
+      ...bertOptions(config),
       embedding: { width: config.embeddingSize, projection: 'encoder.embedding_hidden_mapping_in' },
-      heads: config.numAttentionHeads,
-      inner: config.intermediateSize,
-      activation: activationOf(config.hiddenAct, 'hidden_act'),
-      eps: config.layerNormEps,
-      std: config.initializerRange,
-      maxPositions: config.maxPositionEmbeddings,
       typeVocabSize: config.typeVocabSize,
       padding: { token: config.padTokenId },
-      dropout: {
-        embeddings: config.hiddenDropoutProb,
-        weights: config.attentionProbsDropoutProb,
-        attention: config.hiddenDropoutProb,
-        mlp: 0,
-      },
+      dropout: { ...bertOptions(config).dropout, mlp: 0 },
       layers: schedule(config),
       names,
       pooler: pooler && { name: 'pooler', role: pooler },
@@ -109,7 +95,7 @@ export const albert: Family<typeof keys> = {
   heads: {
     languageModel: (config) => ({
       decoder: 'predictions.decoder',
-      bias: config.tieWordEmbeddings ? 'predictions.bias' : 'predictions.decoder.bias',
+      bias: decoderBias('predictions', config.tieWordEmbeddings),
       weight: normal(config.initializerRange),
       transform: {
         dense: {
@@ -122,40 +108,25 @@ export const albert: Family<typeof keys> = {
       },
     }),
     sentencePair: (config) => ({
-      ...classifier(config),
+      ...product(config, 'sop_classifier.classifier', dropoutOf(config)),
       pool: 'pooler',
       classes: config.numLabels,
       label: 'sentenceOrderLabel',
       output: 'sopLogits',
-      name: 'sop_classifier.classifier',
     }),
-    sequenceClassifier: (config) => ({ pool: 'pooler', ...classifier(config) }),
-    tokenClassifier: classifier,
-    multipleChoice: (config) => ({ pool: 'pooler', ...classifier(config) }),
-    questionAnswering: (config) => ({ ...classifier(config), name: 'qa_outputs', dropout: 0 }),
+    sequenceClassifier: (config) => ({
+      ...product(config, 'classifier', dropoutOf(config)),
+      pool: 'pooler',
+    }),
+    tokenClassifier: (config) => product(config, 'classifier', dropoutOf(config)),
+    multipleChoice: (config) => ({
+      ...product(config, 'classifier', dropoutOf(config)),
+      pool: 'pooler',
+    }),
+    questionAnswering: (config) => product(config, 'qa_outputs'),
   },
-  checkpoint: {
-    spellings: (name) =>
-      name === 'predictions.bias'
-        ? ['predictions.decoder.bias']
-        : name === 'predictions.decoder.bias'
-          ? ['predictions.bias']
-          : [],
-    ignored: [/(^|\.)position_ids$/],
-    tie: {
-      embeddings: 'albert.embeddings.word_embeddings.weight',
-      head: 'predictions.decoder.weight',
-      fromFile: ({ tieWordEmbeddings }) => tieWordEmbeddings,
-      fresh: ({ tieWordEmbeddings }) => tieWordEmbeddings,
-    },
-  },
+  checkpoint: tiedNames('albert', 'predictions'),
 }
 
-function classifier({ classifierDropoutProb, hiddenDropoutProb, initializerRange }: AlbertConfig) {
-  return {
-    name: 'classifier',
-    bias: true,
-    dropout: classifierDropoutProb ?? hiddenDropoutProb,
-    weight: normal(initializerRange),
-  }
-}
+const dropoutOf = ({ classifierDropoutProb, hiddenDropoutProb }: AlbertConfig): number =>
+  classifierDropoutProb ?? hiddenDropoutProb

@@ -1,23 +1,14 @@
 import { activationOf } from '../blocks/activations.js'
 import type { Config } from '../config/config.js'
-import { flag, layers, nonNegative, oneOf, optional, share, size, text, type Keys } from '../config/keys.js'
+import { flag, oneOf, optional, share, size, type Keys } from '../config/keys.js'
 import type { Family } from '../family.js'
 import { normal } from '../parameters/initialisers.js'
+import { bertKeys, bertOptions, decoderBias, product, tiedNames } from './bert-like.js'
 import { bertLayer, numberedLayers, PostNormEncoder, requireHeads } from './post-norm.js'
 
 const keys = {
-  vocabSize: size(30522),
-  hiddenSize: size(768),
-  numHiddenLayers: layers(12),
-  numAttentionHeads: size(12),
-  intermediateSize: size(3072),
-  hiddenAct: text('gelu'),
-  hiddenDropoutProb: share(0.1),
-  attentionProbsDropoutProb: share(0.1),
-  maxPositionEmbeddings: size(512),
+  ...bertKeys,
   typeVocabSize: size(2),
-  initializerRange: nonNegative(0.02),
-  layerNormEps: nonNegative(1e-12),
   positionEmbeddingType: oneOf(['absolute'], 'absolute'),
   classifierDropout: optional(share(0)),
   isDecoder: flag(false),
@@ -56,22 +47,9 @@ export const bert: Family<typeof keys> = {
   prefix: 'bert',
   build: (weights, config, { pooler }) =>
     new PostNormEncoder(weights, {
-      vocabSize: config.vocabSize,
-      width: config.hiddenSize,
-      heads: config.numAttentionHeads,
-      inner: config.intermediateSize,
-      activation: activationOf(config.hiddenAct, 'hidden_act'),
-      eps: config.layerNormEps,
-      std: config.initializerRange,
-      maxPositions: config.maxPositionEmbeddings,
+      ...bertOptions(config),
       typeVocabSize: config.typeVocabSize,
       padding: { token: config.padTokenId },
-      dropout: {
-        embeddings: config.hiddenDropoutProb,
-        weights: config.attentionProbsDropoutProb,
-        attention: config.hiddenDropoutProb,
-        mlp: config.hiddenDropoutProb,
-      },
       layers: numberedLayers('encoder.layer', config.numHiddenLayers),
       names: bertLayer,
       causal: config.isDecoder,
@@ -85,8 +63,7 @@ export const bert: Family<typeof keys> = {
   heads: {
     languageModel: ({ initializerRange, hiddenAct, layerNormEps, tieWordEmbeddings }) => ({
       decoder: 'cls.predictions.decoder',
-      // Two parameters of one value where the weights are tied; where they are not, transformers reads the decoder's.
-      bias: tieWordEmbeddings ? 'cls.predictions.bias' : 'cls.predictions.decoder.bias',
+      bias: decoderBias('cls.predictions', tieWordEmbeddings),
       weight: normal(initializerRange),
       transform: {
         dense: { name: 'cls.predictions.transform.dense', weight: normal(initializerRange) },
@@ -94,48 +71,20 @@ export const bert: Family<typeof keys> = {
         norm: { name: 'cls.predictions.transform.LayerNorm', eps: layerNormEps },
       },
     }),
-    sentencePair: ({ initializerRange }) => ({
+    sentencePair: (config) => ({
+      ...product(config, 'cls.seq_relationship'),
       pool: 'pooler',
       classes: 2,
       label: 'nextSentenceLabel',
       output: 'seqRelationshipLogits',
-      name: 'cls.seq_relationship',
-      bias: true,
-      dropout: 0,
-      weight: normal(initializerRange),
     }),
-    sequenceClassifier: (config) => ({ pool: 'pooler', ...classifier(config) }),
-    tokenClassifier: classifier,
-    multipleChoice: (config) => ({ pool: 'pooler', ...classifier(config) }),
-    questionAnswering: ({ initializerRange }) => ({
-      name: 'qa_outputs',
-      bias: true,
-      dropout: 0,
-      weight: normal(initializerRange),
-    }),
+    sequenceClassifier: (config) => ({ ...classifier(config), pool: 'pooler' }),
+    tokenClassifier: (config) => classifier(config),
+    multipleChoice: (config) => ({ ...classifier(config), pool: 'pooler' }),
+    questionAnswering: (config) => product(config, 'qa_outputs'),
   },
-  checkpoint: {
-    spellings: (name) =>
-      name === 'cls.predictions.bias'
-        ? ['cls.predictions.decoder.bias']
-        : name === 'cls.predictions.decoder.bias'
-          ? ['cls.predictions.bias']
-          : [],
-    ignored: [/(^|\.)position_ids$/],
-    tie: {
-      embeddings: 'bert.embeddings.word_embeddings.weight',
-      head: 'cls.predictions.decoder.weight',
-      fromFile: ({ tieWordEmbeddings }) => tieWordEmbeddings,
-      fresh: ({ tieWordEmbeddings }) => tieWordEmbeddings,
-    },
-  },
+  checkpoint: tiedNames('bert', 'cls.predictions'),
 }
 
-function classifier({ initializerRange, classifierDropout, hiddenDropoutProb }: BertConfig) {
-  return {
-    name: 'classifier',
-    bias: true,
-    dropout: classifierDropout ?? hiddenDropoutProb,
-    weight: normal(initializerRange),
-  }
-}
+const classifier = (config: BertConfig) =>
+  product(config, 'classifier', config.classifierDropout ?? config.hiddenDropoutProb)

@@ -4,6 +4,7 @@ import type { Config } from '../config/config.js'
 import { flag, layers, nonNegative, share, size, text, type Keys } from '../config/keys.js'
 import type { Family, SequenceHeadOptions } from '../family.js'
 import { normal } from '../parameters/initialisers.js'
+import { product, tiedNames } from './bert-like.js'
 import { numberedLayers, PostNormEncoder, requireHeads, type LayerNames } from './post-norm.js'
 
 const keys = {
@@ -99,43 +100,19 @@ export const distilbert: Family<typeof keys> = {
         norm: { name: 'vocab_layer_norm', eps },
       },
     }),
-    sequenceClassifier: classifier,
-    multipleChoice: classifier,
-    tokenClassifier: ({ dropout, initializerRange }) => ({
-      name: 'classifier',
-      bias: true,
-      dropout,
-      weight: normal(initializerRange),
-    }),
-    questionAnswering: ({ qaDropout, initializerRange }) => ({
-      name: 'qa_outputs',
-      bias: true,
-      dropout: qaDropout,
-      weight: normal(initializerRange),
-    }),
+    sequenceClassifier: (config) => classifier(config),
+    multipleChoice: (config) => classifier(config),
+    tokenClassifier: (config) => product(config, 'classifier', config.dropout),
+    questionAnswering: (config) => product(config, 'qa_outputs', config.qaDropout),
   },
-  checkpoint: {
-    ignored: [/(^|\.)position_ids$/],
-    tie: {
-      embeddings: 'distilbert.embeddings.word_embeddings.weight',
-      head: 'vocab_projector.weight',
-      fromFile: ({ tieWordEmbeddings }) => tieWordEmbeddings,
-      fresh: ({ tieWordEmbeddings }) => tieWordEmbeddings,
-    },
-  },
+  checkpoint: tiedNames('distilbert', 'vocab_projector', 'vocab_projector'),
 }
 
-function classifier({ initializerRange, seqClassifDropout }: DistilBertConfig): SequenceHeadOptions {
-  const weight = normal(initializerRange)
-  return {
-    pool: 'first',
-    transform: {
-      dense: { name: 'pre_classifier', weight },
-      activation: activationOf('relu', 'classifier'),
-    },
-    name: 'classifier',
-    bias: true,
-    dropout: seqClassifDropout,
-    weight,
-  }
-}
+const classifier = (config: DistilBertConfig): SequenceHeadOptions => ({
+  ...product(config, 'classifier', config.seqClassifDropout),
+  pool: 'first',
+  transform: {
+    dense: { name: 'pre_classifier', weight: normal(config.initializerRange) },
+    activation: activationOf('relu', 'classifier'),
+  },
+})

@@ -1,25 +1,19 @@
 import { activationOf } from '../blocks/activations.js'
 import type { Config } from '../config/config.js'
-import { flag, layers, nonNegative, oneOf, optional, share, size, text, type Keys } from '../config/keys.js'
-import type { Family } from '../family.js'
-import type { Pool } from '../heads/pooling.js'
+import { flag, oneOf, optional, share, size, text, type Keys } from '../config/keys.js'
+import type { Family, TokenHeadOptions } from '../family.js'
+import type { Pool } from '../blocks/pooling.js'
 import { normal } from '../parameters/initialisers.js'
+import { bertKeys, bertOptions, product, robertaClassifier, tiedNames } from './bert-like.js'
 import { bertLayer, numberedLayers, PostNormEncoder, requireHeads } from './post-norm.js'
 
 const keys = {
-  vocabSize: size(30522),
+  ...bertKeys,
   embeddingSize: size(128),
   hiddenSize: size(256),
-  numHiddenLayers: layers(12),
   numAttentionHeads: size(4),
   intermediateSize: size(1024),
-  hiddenAct: text('gelu'),
-  hiddenDropoutProb: share(0.1),
-  attentionProbsDropoutProb: share(0.1),
-  maxPositionEmbeddings: size(512),
   typeVocabSize: size(2),
-  initializerRange: nonNegative(0.02),
-  layerNormEps: nonNegative(1e-12),
   positionEmbeddingType: oneOf(['absolute'], 'absolute'),
   classifierDropout: optional(share(0)),
   // What multiple choice makes of a sequence.
@@ -34,7 +28,7 @@ const keys = {
 
 export type ElectraConfig = Config<typeof keys>
 
-/** `SequenceSummary`: without an index of the token, 'cls_index' takes the last column. */
+/** Without an index of the token, 'cls_index' takes the last column. */
 const summaries: Readonly<Record<ElectraConfig['summaryType'], Pool>> = {
   first: 'first',
   last: 'lastColumn',
@@ -64,26 +58,13 @@ export const electra: Family<typeof keys> = {
   prefix: 'electra',
   build: (weights, config) =>
     new PostNormEncoder(weights, {
-      vocabSize: config.vocabSize,
-      width: config.hiddenSize,
+      ...bertOptions(config),
       embedding:
         config.embeddingSize === config.hiddenSize
           ? undefined
           : { width: config.embeddingSize, projection: 'embeddings_project' },
-      heads: config.numAttentionHeads,
-      inner: config.intermediateSize,
-      activation: activationOf(config.hiddenAct, 'hidden_act'),
-      eps: config.layerNormEps,
-      std: config.initializerRange,
-      maxPositions: config.maxPositionEmbeddings,
       typeVocabSize: config.typeVocabSize,
       padding: { token: config.padTokenId },
-      dropout: {
-        embeddings: config.hiddenDropoutProb,
-        weights: config.attentionProbsDropoutProb,
-        attention: config.hiddenDropoutProb,
-        mlp: config.hiddenDropoutProb,
-      },
       layers: numberedLayers('encoder.layer', config.numHiddenLayers),
       names: bertLayer,
       causal: config.isDecoder,
@@ -108,70 +89,40 @@ export const electra: Family<typeof keys> = {
         norm: { name: 'generator_predictions.LayerNorm', eps: layerNormEps },
       },
     }),
-    replacedTokens: ({ initializerRange, hiddenAct }) => ({
+    replacedTokens: (config) => ({
+      ...product(config, 'discriminator_predictions.dense_prediction'),
       transform: {
-        dense: { name: 'discriminator_predictions.dense', weight: normal(initializerRange) },
-        activation: activationOf(hiddenAct, 'hidden_act'),
+        dense: {
+          name: 'discriminator_predictions.dense',
+          weight: normal(config.initializerRange),
+        },
+        activation: activationOf(config.hiddenAct, 'hidden_act'),
       },
-      name: 'discriminator_predictions.dense_prediction',
-      bias: true,
-      dropout: 0,
-      weight: normal(initializerRange),
     }),
-    sequenceClassifier: (config) => ({
-      ...classifier(config),
-      pool: 'first',
-      transform: {
-        dropout: dropoutOf(config),
-        dense: { name: 'classifier.dense', weight: normal(config.initializerRange) },
-        activation: activationOf('gelu', 'classifier'),
-      },
-      name: 'classifier.out_proj',
-    }),
-    tokenClassifier: classifier,
+    sequenceClassifier: (config) => robertaClassifier(config, dropoutOf(config), 'gelu'),
+    tokenClassifier: (config) => product(config, 'classifier', dropoutOf(config)),
     multipleChoice: (config) => ({
-      ...classifier(config),
+      ...product(config, 'classifier', config.summaryLastDropout),
       pool: summaries[config.summaryType],
-      transform: {
-        dropout: config.summaryFirstDropout,
-        ...(config.summaryUseProj
-          ? {
-              dense: { name: 'sequence_summary.summary', weight: normal(config.initializerRange) },
-            }
-          : {}),
-        activation:
-          config.summaryActivation === undefined
-            ? undefined
-            : activationOf(config.summaryActivation, 'summary_activation'),
-      },
-      dropout: config.summaryLastDropout,
+      transform: summary(config),
     }),
-    questionAnswering: ({ initializerRange }) => ({
-      name: 'qa_outputs',
-      bias: true,
-      dropout: 0,
-      weight: normal(initializerRange),
-    }),
+    questionAnswering: (config) => product(config, 'qa_outputs'),
   },
-  checkpoint: {
-    ignored: [/(^|\.)position_ids$/],
-    tie: {
-      embeddings: 'electra.embeddings.word_embeddings.weight',
-      head: 'generator_lm_head.weight',
-      fromFile: ({ tieWordEmbeddings }) => tieWordEmbeddings,
-      fresh: ({ tieWordEmbeddings }) => tieWordEmbeddings,
-    },
-  },
+  checkpoint: tiedNames('electra', 'generator_lm_head', 'generator_lm_head'),
 }
 
 const dropoutOf = ({ classifierDropout, hiddenDropoutProb }: ElectraConfig): number =>
   classifierDropout ?? hiddenDropoutProb
 
-function classifier(config: ElectraConfig) {
+/** `SequenceSummary`. */
+function summary(config: ElectraConfig): TokenHeadOptions['transform'] {
+  const { summaryUseProj, summaryActivation, summaryFirstDropout: dropout, initializerRange } = config
   return {
-    name: 'classifier',
-    bias: true,
-    dropout: dropoutOf(config),
-    weight: normal(config.initializerRange),
+    dropout,
+    ...(summaryUseProj
+      ? { dense: { name: 'sequence_summary.summary', weight: normal(initializerRange) } }
+      : {}),
+    activation:
+      summaryActivation === undefined ? undefined : activationOf(summaryActivation, 'summary_activation'),
   }
 }

@@ -1,23 +1,20 @@
 import { ConfigError } from '@tiny/core'
-import { activationOf } from '../blocks/activations.js'
 import type { Config } from '../config/config.js'
-import { layers, nonNegative, share, size, text, type Keys } from '../config/keys.js'
+import { size, type Keys } from '../config/keys.js'
 import type { Family } from '../family.js'
-import { normal } from '../parameters/initialisers.js'
+import {
+  bertKeys,
+  bertOptions,
+  product,
+  robertaClassifier,
+  robertaLanguageHead,
+  tiedNames,
+} from './bert-like.js'
 import { numberedLayers, PostNormEncoder, requireHeads, type LayerNames } from './post-norm.js'
 
 const keys = {
+  ...bertKeys,
   vocabSize: size(30527),
-  hiddenSize: size(768),
-  numHiddenLayers: layers(12),
-  numAttentionHeads: size(12),
-  intermediateSize: size(3072),
-  hiddenAct: text('gelu'),
-  hiddenDropoutProb: share(0.1),
-  attentionProbsDropoutProb: share(0.1),
-  maxPositionEmbeddings: size(512),
-  initializerRange: nonNegative(0.02),
-  layerNormEps: nonNegative(1e-12),
   relativeAttentionNumBuckets: size(32),
 } satisfies Keys
 
@@ -67,21 +64,8 @@ export const mpnet: Family<typeof keys> = {
   prefix: 'mpnet',
   build: (weights, config, { pooler }) =>
     new PostNormEncoder(weights, {
-      vocabSize: config.vocabSize,
-      width: config.hiddenSize,
-      heads: config.numAttentionHeads,
-      inner: config.intermediateSize,
-      activation: activationOf(config.hiddenAct, 'hidden_act'),
-      eps: config.layerNormEps,
-      std: config.initializerRange,
-      maxPositions: config.maxPositionEmbeddings,
+      ...bertOptions(config),
       padding: { token: paddingIdx, position: paddingIdx },
-      dropout: {
-        embeddings: config.hiddenDropoutProb,
-        weights: config.attentionProbsDropoutProb,
-        attention: config.hiddenDropoutProb,
-        mlp: config.hiddenDropoutProb,
-      },
       layers: numberedLayers('encoder.layer', config.numHiddenLayers),
       names,
       relative: {
@@ -97,52 +81,14 @@ export const mpnet: Family<typeof keys> = {
     positions: { rule: 'ids', padTokenId: paddingIdx },
   }),
   heads: {
-    languageModel: ({ initializerRange, layerNormEps, tieWordEmbeddings }) => ({
-      decoder: 'lm_head.decoder',
-      bias: tieWordEmbeddings ? 'lm_head.bias' : 'lm_head.decoder.bias',
-      weight: normal(initializerRange),
-      transform: {
-        dense: { name: 'lm_head.dense', weight: normal(initializerRange) },
-        activation: activationOf('gelu', 'hidden_act'),
-        norm: { name: 'lm_head.layer_norm', eps: layerNormEps },
-      },
+    languageModel: robertaLanguageHead,
+    sequenceClassifier: (config) => robertaClassifier(config, config.hiddenDropoutProb),
+    tokenClassifier: (config) => product(config, 'classifier', config.hiddenDropoutProb),
+    multipleChoice: (config) => ({
+      ...product(config, 'classifier', config.hiddenDropoutProb),
+      pool: 'pooler',
     }),
-    sequenceClassifier: (config) => ({
-      ...classifier(config),
-      pool: 'first',
-      transform: {
-        dropout: config.hiddenDropoutProb,
-        dense: { name: 'classifier.dense', weight: normal(config.initializerRange) },
-        activation: activationOf('tanh', 'classifier'),
-      },
-      name: 'classifier.out_proj',
-    }),
-    tokenClassifier: classifier,
-    multipleChoice: (config) => ({ pool: 'pooler', ...classifier(config) }),
-    questionAnswering: (config) => ({ ...classifier(config), name: 'qa_outputs', dropout: 0 }),
+    questionAnswering: (config) => product(config, 'qa_outputs'),
   },
-  checkpoint: {
-    spellings: (name) =>
-      name === 'lm_head.bias'
-        ? ['lm_head.decoder.bias']
-        : name === 'lm_head.decoder.bias'
-          ? ['lm_head.bias']
-          : [],
-    ignored: [/(^|\.)position_ids$/],
-    tie: {
-      embeddings: 'mpnet.embeddings.word_embeddings.weight',
-      head: 'lm_head.decoder.weight',
-      fromFile: ({ tieWordEmbeddings }) => tieWordEmbeddings,
-      fresh: ({ tieWordEmbeddings }) => tieWordEmbeddings,
-    },
-  },
-}
-
-function classifier({ hiddenDropoutProb, initializerRange }: MPNetConfig) {
-  return {
-    name: 'classifier',
-    bias: true,
-    dropout: hiddenDropoutProb,
-    weight: normal(initializerRange),
-  }
+  checkpoint: tiedNames('mpnet', 'lm_head'),
 }

@@ -1,24 +1,21 @@
-import { activationOf } from '../blocks/activations.js'
 import type { Config } from '../config/config.js'
-import { flag, layers, nonNegative, oneOf, optional, share, size, text, type Keys } from '../config/keys.js'
+import { flag, oneOf, optional, share, size, type Keys } from '../config/keys.js'
 import type { Family } from '../family.js'
-import { normal } from '../parameters/initialisers.js'
+import {
+  bertKeys,
+  bertOptions,
+  product,
+  robertaClassifier,
+  robertaLanguageHead,
+  tiedNames,
+} from './bert-like.js'
 import { bertLayer, numberedLayers, PostNormEncoder, requireHeads } from './post-norm.js'
 
 const keysOf = (vocabSize: number) =>
   ({
+    ...bertKeys,
     vocabSize: size(vocabSize),
-    hiddenSize: size(768),
-    numHiddenLayers: layers(12),
-    numAttentionHeads: size(12),
-    intermediateSize: size(3072),
-    hiddenAct: text('gelu'),
-    hiddenDropoutProb: share(0.1),
-    attentionProbsDropoutProb: share(0.1),
-    maxPositionEmbeddings: size(512),
     typeVocabSize: size(2),
-    initializerRange: nonNegative(0.02),
-    layerNormEps: nonNegative(1e-12),
     positionEmbeddingType: oneOf(['absolute'], 'absolute'),
     classifierDropout: optional(share(0)),
     isDecoder: flag(false),
@@ -50,22 +47,9 @@ const familyOf = (modelType: string, className: string, vocabSize: number): Fami
   prefix: 'roberta',
   build: (weights, config, { pooler }) =>
     new PostNormEncoder(weights, {
-      vocabSize: config.vocabSize,
-      width: config.hiddenSize,
-      heads: config.numAttentionHeads,
-      inner: config.intermediateSize,
-      activation: activationOf(config.hiddenAct, 'hidden_act'),
-      eps: config.layerNormEps,
-      std: config.initializerRange,
-      maxPositions: config.maxPositionEmbeddings,
+      ...bertOptions(config),
       typeVocabSize: config.typeVocabSize,
       padding: { token: padding(config), position: padding(config) },
-      dropout: {
-        embeddings: config.hiddenDropoutProb,
-        weights: config.attentionProbsDropoutProb,
-        attention: config.hiddenDropoutProb,
-        mlp: config.hiddenDropoutProb,
-      },
       layers: numberedLayers('encoder.layer', config.numHiddenLayers),
       names: bertLayer,
       causal: config.isDecoder,
@@ -78,55 +62,17 @@ const familyOf = (modelType: string, className: string, vocabSize: number): Fami
     positions: { rule: 'ids', padTokenId: padding(config) },
   }),
   heads: {
-    languageModel: ({ initializerRange, layerNormEps, tieWordEmbeddings }) => ({
-      decoder: 'lm_head.decoder',
-      bias: tieWordEmbeddings ? 'lm_head.bias' : 'lm_head.decoder.bias',
-      weight: normal(initializerRange),
-      transform: {
-        dense: { name: 'lm_head.dense', weight: normal(initializerRange) },
-        activation: activationOf('gelu', 'hidden_act'),
-        norm: { name: 'lm_head.layer_norm', eps: layerNormEps },
-      },
-    }),
-    sequenceClassifier: (config) => ({
-      ...classifier(config),
-      pool: 'first',
-      transform: {
-        dropout: dropoutOf(config),
-        dense: { name: 'classifier.dense', weight: normal(config.initializerRange) },
-        activation: activationOf('tanh', 'classifier'),
-      },
-      name: 'classifier.out_proj',
-    }),
-    tokenClassifier: classifier,
+    languageModel: robertaLanguageHead,
+    sequenceClassifier: (config) => robertaClassifier(config, dropoutOf(config)),
+    tokenClassifier: (config) => product(config, 'classifier', dropoutOf(config)),
     // transformers' dropout here is the hidden states', whatever classifier_dropout says.
     multipleChoice: (config) => ({
-      ...classifier(config),
+      ...product(config, 'classifier', config.hiddenDropoutProb),
       pool: 'pooler',
-      dropout: config.hiddenDropoutProb,
     }),
-    questionAnswering: ({ initializerRange }) => ({
-      name: 'qa_outputs',
-      bias: true,
-      dropout: 0,
-      weight: normal(initializerRange),
-    }),
+    questionAnswering: (config) => product(config, 'qa_outputs'),
   },
-  checkpoint: {
-    spellings: (name) =>
-      name === 'lm_head.bias'
-        ? ['lm_head.decoder.bias']
-        : name === 'lm_head.decoder.bias'
-          ? ['lm_head.bias']
-          : [],
-    ignored: [/(^|\.)position_ids$/],
-    tie: {
-      embeddings: 'roberta.embeddings.word_embeddings.weight',
-      head: 'lm_head.decoder.weight',
-      fromFile: ({ tieWordEmbeddings }) => tieWordEmbeddings,
-      fresh: ({ tieWordEmbeddings }) => tieWordEmbeddings,
-    },
-  },
+  checkpoint: tiedNames('roberta', 'lm_head'),
 })
 
 /** Positions count from it, so there is one even where a file says null. */
@@ -134,13 +80,6 @@ const padding = ({ padTokenId = 1 }: RobertaConfig): number => padTokenId
 
 const dropoutOf = ({ classifierDropout, hiddenDropoutProb }: RobertaConfig): number =>
   classifierDropout ?? hiddenDropoutProb
-
-const classifier = (config: RobertaConfig) => ({
-  name: 'classifier',
-  bias: true,
-  dropout: dropoutOf(config),
-  weight: normal(config.initializerRange),
-})
 
 export const roberta = familyOf('roberta', 'Roberta', 50265)
 export const xlmRoberta = familyOf('xlm-roberta', 'XLMRoberta', 30522)

@@ -13,7 +13,7 @@ import {
   type LossOptions,
   type LossSum,
 } from './head.js'
-import { pool } from './pooling.js'
+import { pool } from '../blocks/pooling.js'
 import { Transform } from './transform.js'
 
 /** Scores from hidden states, row by row: what may come before, dropout, a product. */

@@ -1,18 +1,18 @@
 import type { Config } from '../config/config.js'
 import type { Family } from '../family.js'
 import type { Weights } from '../parameters/weights.js'
-import type { Task } from '../task.js'
+import { isHeadless, type Task } from '../task.js'
 import { SequenceClassifier, TokenClassifier } from './classification.js'
 import type { Head, HeadContext, MakeHead } from './head.js'
 import { VocabularyHead } from './language.js'
 import { MultipleChoiceHead } from './multiple-choice.js'
-import type { Pool } from './pooling.js'
+import type { Pool } from '../blocks/pooling.js'
 import { ReplacedTokenHead, SentencePairHead, SentencePretrainingHead } from './pretraining.js'
 import { QuestionAnsweringHead } from './question-answering.js'
 
 export type { Head, HeadContext, HeadOutput, LanguageHead, LossOptions, LossSum } from './head.js'
 
-const heads: Readonly<Record<Exclude<Task, 'Base'>, MakeHead>> = {
+const heads: Readonly<Record<Exclude<Task, 'Base' | 'TextEncoding'>, MakeHead>> = {
   PreTraining: (weights, context) =>
     context.family.heads.replacedTokens === undefined
       ? new SentencePretrainingHead(weights, context)
@@ -27,9 +27,9 @@ const heads: Readonly<Record<Exclude<Task, 'Base'>, MakeHead>> = {
   NextSentencePrediction: (weights, context) => new SentencePairHead(weights, context),
 }
 
-/** The head of a task; undefined for the base model. */
+/** The head of a task; undefined where it has none. */
 export function makeHead(task: Task, weights: Weights, context: HeadContext): Head | undefined {
-  return task === 'Base' ? undefined : heads[task](weights.as('head'), context)
+  return isHeadless(task) ? undefined : heads[task](weights.as('head'), context)
 }
 
 /** What of a sequence a task's head stands on; undefined for heads of tokens. */

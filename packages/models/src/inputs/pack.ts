@@ -1,6 +1,6 @@
 import { checkOptions, OptionError, ShapeError } from '@tiny/core'
 import type { SentencePairOptions, Shift } from '../family.js'
-import { poolsPadding, type Pool } from '../heads/pooling.js'
+import { poolsPadding, type Pool } from '../blocks/pooling.js'
 import type { Task } from '../task.js'
 import { int32, type Batch, type HostArray, type Layout } from './batch.js'
 import { flattenChoices } from './choices.js'

@@ -1,5 +1,5 @@
 import { OptionError } from '@tiny/core'
-import type { Task } from '../task.js'
+import { isHeadless, type Task } from '../task.js'
 import type { Batch, HostArray } from './batch.js'
 import type { ModelInputs, PackSpec } from './pack.js'
 import type { ColumnInput, IntegerRows, RowsInput } from './rows.js'
@@ -47,12 +47,12 @@ const everyLabel = [
 
 /** Inputs that a task's loss is computed from: all of them, or none. */
 export function labelNames({ task, sentencePair }: PackSpec): readonly (typeof everyLabel)[number][] {
-  if (task === 'Base') return []
+  if (isHeadless(task)) return []
   if (task === 'QuestionAnswering') return ['startPositions', 'endPositions']
   return task === 'PreTraining' && sentencePair !== undefined ? ['labels', sentencePair.label] : ['labels']
 }
 
-const readers: Readonly<Record<Exclude<Task, 'Base'>, ReadTargets>> = {
+const readers: Readonly<Record<Exclude<Task, 'Base' | 'TextEncoding'>, ReadTargets>> = {
   MaskedLM: (labelled) => ofTokens(labelled, false),
   CausalLM: (labelled) => ofTokens(labelled, true),
   Seq2SeqLM: (labelled) => ofTokens(labelled, false),
@@ -117,7 +117,7 @@ export function readTargets(labelled: Labelled): Targets | undefined {
     everyLabel.filter((name) => !names.includes(name)),
   )
   const given = names.filter((name) => inputs[name] !== undefined)
-  if (given.length === 0 || spec.task === 'Base') return undefined
+  if (given.length === 0 || isHeadless(spec.task)) return undefined
   if (given.length < names.length) {
     throw new OptionError(`${names.join(' and ')} belong together`, { input: given[0] })
   }
