@@ -65,7 +65,13 @@ class EncoderDecoderLayer {
   readonly #mlp: Mlp
   readonly #mlpNorm: LayerNorm
 
-  constructor(weights: Weights, config: BartConfig, parts: EncoderDecoderParts, size: StackSize, layer: number) {
+  constructor(
+    weights: Weights,
+    config: BartConfig,
+    parts: EncoderDecoderParts,
+    size: StackSize,
+    layer: number,
+  ) {
     const { dModel: width, dropout, initStd } = config
     const weight = normal(initStd)
     const headDim = width / size.heads
@@ -153,7 +159,11 @@ class EncoderDecoderStack implements CrossStack {
     let x = this.#embed(batch)
     for (const layer of this.#layers) {
       states?.push(x)
-      x = skip(x, runLayer((x) => layer.apply(x, mixer, cross), x), this.#layerdrop)
+      x = skip(
+        x,
+        runLayer((x) => layer.apply(x, mixer, cross), x),
+        this.#layerdrop,
+      )
     }
     if (this.#norm) x = this.#norm.apply(x)
     states?.push(x)
@@ -204,5 +214,4 @@ export class EncoderDecoder implements PairBackbone {
  * versions hold the shared one alone even then.
  */
 const storesTwice = (weights: Weights, { tieWordEmbeddings }: BartConfig): boolean =>
-  !tieWordEmbeddings &&
-  (weights.stores('encoder.embed_tokens.weight') || !weights.stores('shared.weight'))
+  !tieWordEmbeddings && (weights.stores('encoder.embed_tokens.weight') || !weights.stores('shared.weight'))

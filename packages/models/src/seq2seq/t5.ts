@@ -1,211 +1,23 @@
-import { ConfigError, type Parameter, type Tensor } from '@tiny/core'
+import { ConfigError } from '@tiny/core'
 import { activationOf } from '../blocks/activations.js'
-import { Attention, type AttentionOptions } from '../blocks/attention.js'
-import { drop } from '../blocks/dropout.js'
-import { Embedding } from '../blocks/embeddings.js'
-import type { CrossMixer, Mixer, Scores } from '../blocks/mixer.js'
-import { Mlp } from '../blocks/mlp.js'
-import { RmsNorm } from '../blocks/norms.js'
-import { RelativeBias } from '../blocks/relative-bias.js'
-import { runLayer } from '../blocks/recompute.js'
-import type { CacheShape, CrossStack, PairBackbone, Stack, StackContext } from '../blocks/stack.js'
 import type { Config } from '../config/config.js'
-import {
-  flag,
-  layers as layerCount,
-  nonNegative,
-  optional,
-  share,
-  size,
-  text,
-  type Keys,
-  type ValuesOf,
-} from '../config/keys.js'
-import type { Family } from '../family.js'
-import type { Batch } from '../inputs/batch.js'
+import { flag, layers, optional, size, text, type Keys, type ValuesOf } from '../config/keys.js'
+import type { BuildOptions, Family, Heads } from '../family.js'
 import { normal } from '../parameters/initialisers.js'
 import type { Weights } from '../parameters/weights.js'
+import { feedForward, T5Encoder, t5Keys, T5Model, type T5LikeConfig, type T5Options } from './t5-stack.js'
 
 const keys = {
-  vocabSize: size(32128),
-  dModel: size(512, 'hiddenSize'),
-  dKv: size(64, 'headDim'),
-  dFf: size(2048),
-  numLayers: layerCount(6, 'numHiddenLayers'),
-  numDecoderLayers: optional(layerCount(6)),
-  numHeads: size(8, 'numAttentionHeads'),
-  relativeAttentionNumBuckets: size(32),
-  relativeAttentionMaxDistance: size(128),
-  dropoutRate: share(0.1),
-  layerNormEpsilon: nonNegative(1e-6),
-  initializerFactor: nonNegative(1),
-  feedForwardProj: text('relu'),
-  // What transformers derives from feed_forward_proj and writes beside it.
-  denseActFn: optional(text('relu')),
-  isGatedAct: optional(flag(false)),
-  classifierDropout: share(0),
+  ...t5Keys,
   scaleDecoderOutputs: optional(flag(true)),
 } satisfies Keys
 
-const mostDistance = 2 ** 20
-
 export type T5Config = Config<typeof keys>
 
-/** x + attention(RMS(x)), over the stack itself or over the encoder. No biases, and scores are not scaled. */
-function attentionOf(weights: Weights, config: T5Config, layer: number, causal: boolean): Attention {
-  const { dModel: width, dKv: headDim, numHeads: heads, initializerFactor: factor, dropoutRate } = config
-  const linear = (name: string, std: number) => ({ name, bias: false, weight: normal(factor * std) })
-  const options: AttentionOptions = {
-    width,
-    heads,
-    headDim,
-    scale: 1,
-    causal,
-    layer,
-    dropout: { weights: dropoutRate, output: dropoutRate },
-    projections: {
-      query: linear('q', (width * headDim) ** -0.5),
-      key: linear('k', width ** -0.5),
-      value: linear('v', width ** -0.5),
-    },
-    output: linear('o', (heads * headDim) ** -0.5),
-  }
-  return new Attention(weights, options)
-}
-
-/** `feed_forward_proj` names an activation, behind 'gated-' where there is a gate; read as transformers reads it. */
-function feedForward(proj: string): { gated: boolean; activation: string } {
-  const gated = proj.startsWith('gated-')
-  const name = gated ? proj.slice('gated-'.length) : proj
-  // 'gated-gelu' is the tanh approximation, 'gelu' alone the exact one.
-  return { gated, activation: gated && name === 'gelu' ? 'gelu_new' : name }
-}
-
-/** The feed-forward branch. */
-function mlpOf(weights: Weights, config: T5Config): Mlp {
-  const { dModel: width, dFf: inner, initializerFactor: factor, dropoutRate, feedForwardProj } = config
-  const { gated, activation } = feedForward(feedForwardProj)
-  const into = { weight: normal(factor * width ** -0.5) }
-  return new Mlp(weights, {
-    width,
-    inner,
-    bias: false,
-    activation: activationOf(activation, 'feed_forward_proj'),
-    dropout: { inner: dropoutRate, output: dropoutRate },
-    ...(gated
-      ? { gate: { name: 'wi_0', ...into }, up: { name: 'wi_1', ...into } }
-      : { up: { name: 'wi', ...into } }),
-    down: { name: 'wo', weight: normal(factor * inner ** -0.5) },
-  })
-}
-
-/** Pre-norm branches: self-attention, in a decoder attention to the encoder, and the feed-forward part. */
-class T5Block {
-  readonly #norm: RmsNorm
-  readonly #attention: Attention
-  /** The first block's, which the whole stack shares. */
-  readonly relative: RelativeBias | undefined
-  readonly #crossNorm: RmsNorm | undefined
-  readonly cross: Attention | undefined
-  readonly #mlpNorm: RmsNorm
-  readonly #mlp: Mlp
-
-  constructor(weights: Weights, config: T5Config, options: { layer: number; decoder: boolean }) {
-    const { layer, decoder } = options
-    const norm = (index: number) =>
-      new RmsNorm(weights.at(`layer.${index}.layer_norm`), config.dModel, { eps: config.layerNormEpsilon })
-    const self = weights.at('layer.0.SelfAttention')
-    this.#attention = attentionOf(self, config, layer, decoder)
-    this.relative =
-      layer > 0
-        ? undefined
-        : new RelativeBias(self.at('relative_attention_bias'), config.numHeads, {
-            buckets: config.relativeAttentionNumBuckets,
-            maxDistance: config.relativeAttentionMaxDistance,
-            bidirectional: !decoder,
-            std: config.initializerFactor * config.dModel ** -0.5,
-          })
-    this.#norm = norm(0)
-    if (decoder) {
-      this.cross = attentionOf(weights.at('layer.1.EncDecAttention'), config, layer, false)
-      this.#crossNorm = norm(1)
-    }
-    const last = decoder ? 2 : 1
-    this.#mlp = mlpOf(weights.at(`layer.${last}.DenseReluDense`), config)
-    this.#mlpNorm = norm(last)
-  }
-
-  apply(x: Tensor, mixer: Mixer, relative: Scores['relative'], encoder?: CrossMixer): Tensor {
-    x = this.#attention.attend(this.#norm.apply(x), mixer, { relative, residual: x })
-    if (this.cross && encoder)
-      x = this.cross.attendAcross(this.#crossNorm!.apply(x), encoder, { residual: x })
-    return this.#mlp.apply(this.#mlpNorm.apply(x), x)
-  }
-}
-
-class T5Stack implements CrossStack {
-  readonly #words: Embedding
-  readonly #blocks: readonly T5Block[]
-  readonly #norm: RmsNorm
-  readonly #dropout: number
-
-  constructor(
-    weights: Weights,
-    config: T5Config,
-    words: Embedding,
-    options: { layers: number; decoder: boolean },
-  ) {
-    const { layers, decoder } = options
-    this.#words = words
-    this.#blocks = Array.from(
-      { length: layers },
-      (_, layer) => new T5Block(weights.at('block').at(layer), config, { layer, decoder }),
-    )
-    this.#norm = new RmsNorm(weights.at('final_layer_norm'), config.dModel, { eps: config.layerNormEpsilon })
-    this.#dropout = config.dropoutRate
-  }
-
-  forward(batch: Batch<Tensor>, mixer: Mixer, { states, cross }: StackContext = {}): Tensor {
-    const relative = this.#blocks[0]?.relative?.scores()
-    let x = drop(this.#words.apply(batch.inputIds), this.#dropout)
-    for (const block of this.#blocks) {
-      states?.push(x)
-      x = runLayer((x) => block.apply(x, mixer, relative, cross), x)
-    }
-    x = drop(this.#norm.apply(x), this.#dropout)
-    states?.push(x)
-    return x // [tokens, d_model]
-  }
-
-  keysAndValues(encoder: Tensor): [k: Tensor, v: Tensor][] {
-    return this.#blocks.map(({ cross }) => cross!.keysAndValues(encoder))
-  }
-}
-
-/** T5 (Raffel et al. 2020): an encoder–decoder with relative positions. */
-export class T5Model implements PairBackbone {
-  readonly width: number
-  readonly cache: CacheShape
-  readonly embeddings: Parameter
-  readonly encoder: Stack
-  readonly decoder: CrossStack
-
-  constructor(weights: Weights, config: T5Config) {
-    const { dModel, dKv, numHeads, numLayers } = config
-    const decoderLayers = config.numDecoderLayers ?? numLayers
-    const words = new Embedding(weights.at('shared'), config.vocabSize, dModel, {
-      weight: normal(config.initializerFactor),
-    })
-    this.width = dModel
-    this.cache = { layers: decoderLayers, keyWidth: numHeads * dKv, valueWidth: numHeads * dKv }
-    this.embeddings = words.weight
-    this.encoder = new T5Stack(weights.at('encoder'), config, words, { layers: numLayers, decoder: false })
-    this.decoder = new T5Stack(weights.at('decoder'), config, words, { layers: decoderLayers, decoder: true })
-  }
-}
+const mostDistance = 2 ** 20
 
 /** @throws ConfigError for combinations that cannot be, naming the key. */
-function checkConfig(config: ValuesOf<typeof keys>): void {
+function checkConfig(config: ValuesOf<typeof t5Keys>): void {
   const { feedForwardProj: proj, denseActFn, isGatedAct } = config
   const parts = proj.split('-')
   if (parts.length > 2 || (parts.length === 2 && parts[0] !== 'gated')) {
@@ -239,6 +51,50 @@ function checkConfig(config: ValuesOf<typeof keys>): void {
   }
 }
 
+/** Classes of tokens, and texts as sets of vectors, need the encoder alone. */
+const build =
+  (parts: T5Options = {}) =>
+  (weights: Weights, config: T5LikeConfig, { task }: BuildOptions) =>
+    task === 'TokenClassification' || task === 'TextEncoding'
+      ? new T5Encoder(weights, config, parts)
+      : new T5Model(weights, config, parts)
+
+/** @param scales whether what the head multiplies is scaled. */
+const heads = <C extends T5LikeConfig>(scales: (config: C) => boolean) => {
+  const std = ({ initializerFactor, dModel }: C) => initializerFactor * dModel ** -0.5
+  return {
+    languageModel: (config: C) => ({
+      decoder: 'lm_head',
+      weight: normal(config.initializerFactor),
+      ...(scales(config) ? { scale: config.dModel ** -0.5 } : {}),
+    }),
+    sequenceClassifier: (config: C) => ({
+      pool: 'eos' as const,
+      transform: {
+        dropout: config.classifierDropout,
+        dense: { name: 'classification_head.dense', weight: normal(std(config)) },
+        activation: activationOf('tanh', 'classification_head'),
+      },
+      dropout: config.classifierDropout,
+      name: 'classification_head.out_proj',
+      bias: true,
+      weight: normal(std(config)),
+    }),
+    tokenClassifier: ({ classifierDropout, initializerFactor }: C) => ({
+      name: 'classifier',
+      bias: true,
+      dropout: classifierDropout,
+      weight: normal(initializerFactor),
+    }),
+    questionAnswering: (config: C) => ({
+      name: 'qa_outputs',
+      bias: true,
+      dropout: 0,
+      weight: normal(std(config)),
+    }),
+  } satisfies Heads<never>
+}
+
 export const t5: Family<typeof keys> = {
   kind: 'seq2seq',
   schema: {
@@ -248,22 +104,34 @@ export const t5: Family<typeof keys> = {
     neutral: ['n_positions'], // of older files
     check: checkConfig,
   },
-  classes: { Base: 'T5Model', Seq2SeqLM: 'T5ForConditionalGeneration' },
-  prefix: '',
-  build: (weights, config) => new T5Model(weights, config),
-  tokens: ({ vocabSize }) => ({ vocabSize }),
-  heads: {
-    languageModel: (config) => ({
-      decoder: 'lm_head',
-      weight: normal(config.initializerFactor),
-      // T5 1.0 scales what its tied head multiplies; transformers 5 keeps the fact in scale_decoder_outputs.
-      ...((config.scaleDecoderOutputs ?? config.tieWordEmbeddings) ? { scale: config.dModel ** -0.5 } : {}),
-    }),
+  classes: {
+    Base: 'T5Model',
+    Seq2SeqLM: 'T5ForConditionalGeneration',
+    SequenceClassification: 'T5ForSequenceClassification',
+    TokenClassification: 'T5ForTokenClassification',
+    QuestionAnswering: 'T5ForQuestionAnswering',
+    TextEncoding: 'T5EncoderModel',
   },
+  prefix: 'transformer',
+  prefixes: { Seq2SeqLM: '', QuestionAnswering: '' },
+  build: build(),
+  tokens: ({ vocabSize }) => ({ vocabSize }),
+  shift: { first: 'start', fromInputs: false },
+  heads: heads<T5Config>(
+    // T5 1.0 scales; transformers 5 keeps the fact in scale_decoder_outputs.
+    ({ scaleDecoderOutputs, tieWordEmbeddings }) => scaleDecoderOutputs ?? tieWordEmbeddings,
+  ),
   checkpoint: {
     spellings: (name) =>
-      name === 'shared.weight' ? ['encoder.embed_tokens.weight', 'decoder.embed_tokens.weight'] : [],
-    ignored: [/^(en|de)coder\.embed_tokens\.weight$/, /EncDecAttention\.relative_attention_bias\.weight$/],
+      name.endsWith('shared.weight')
+        ? ['encoder.embed_tokens.weight', 'decoder.embed_tokens.weight'].map((other) =>
+            name.replace('shared.weight', other),
+          )
+        : [],
+    ignored: [
+      /(^|\.)(en|de)coder\.embed_tokens\.weight$/,
+      /EncDecAttention\.relative_attention_bias\.weight$/,
+    ],
     tie: {
       embeddings: 'shared.weight',
       head: 'lm_head.weight',
@@ -272,4 +140,37 @@ export const t5: Family<typeof keys> = {
       fresh: ({ tieWordEmbeddings }) => tieWordEmbeddings,
     },
   },
+}
+
+/** Defaults in which mT5 and UMT5 differ from T5. */
+const multilingualKeys = {
+  ...t5Keys,
+  vocabSize: size(250112),
+  dFf: size(1024),
+  numLayers: layers(8, 'numHiddenLayers'),
+  numHeads: size(6, 'numAttentionHeads'),
+  feedForwardProj: text('gated-gelu'),
+} satisfies Keys
+
+/** The same classes under another name. */
+const classesOf = (name: string): Family['classes'] =>
+  Object.fromEntries(Object.entries(t5.classes).map(([task, t5Name]) => [task, t5Name.replace('T5', name)]))
+
+const multilingualDefaults = { padTokenId: 0, eosTokenId: 1, decoderStartTokenId: 0, isEncoderDecoder: true }
+
+/** mT5 (Xue et al. 2021). transformers 5 scales no output of it, whatever the file says of ties. */
+export const mt5: Family<typeof t5Keys> = {
+  ...t5,
+  schema: { modelType: 'mt5', keys: multilingualKeys, defaults: multilingualDefaults, check: checkConfig },
+  classes: classesOf('MT5'),
+  heads: heads<T5LikeConfig>(() => false),
+}
+
+/** UMT5 (Chung et al. 2023): every layer has relative positions of its own. transformers 5 always scales. */
+export const umt5: Family<typeof t5Keys> = {
+  ...t5,
+  schema: { modelType: 'umt5', keys: multilingualKeys, defaults: multilingualDefaults, check: checkConfig },
+  classes: classesOf('UMT5'),
+  build: build({ relativeInEach: true }),
+  heads: heads<T5LikeConfig>(() => true),
 }
