@@ -60,6 +60,8 @@ export class ModelClass<M extends PreTrainedModel> {
 }
 
 export const AutoModel = new ModelClass('Base', PreTrainedModel)
+/** An encoder–decoder's encoder alone. */
+export const AutoModelForTextEncoding = new ModelClass('TextEncoding', PreTrainedModel)
 export const AutoModelForMaskedLM = new ModelClass('MaskedLM', PreTrainedModel)
 export const AutoModelForSequenceClassification = new ModelClass('SequenceClassification', PreTrainedModel)
 export const AutoModelForTokenClassification = new ModelClass('TokenClassification', PreTrainedModel)

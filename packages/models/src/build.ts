@@ -26,7 +26,7 @@ import type { Network } from './network.js'
 import { drawWeights, loadWeights, storedName, type LoadReport } from './parameters/load.js'
 import { resolveTie, type ResolvedTie } from './parameters/ties.js'
 import { Weights, type Precision, type Role } from './parameters/weights.js'
-import type { Task } from './task.js'
+import { isHeadless, type Task } from './task.js'
 
 export interface FromConfigOptions {
   /** What fresh weights follow from; default 0. */
@@ -77,14 +77,16 @@ export async function loadParts(
   const file = await openCheckpoint(folder)
   try {
     const names = family.checkpoint
+    // Files of other tasks may have one where this task has none.
+    const prefix = prefixOf(family, task) || family.prefix
     const tie = await tieOf(family, task, config, file)
     const assembled = assemble(family, task, config, {
       precision,
       tied: tie.tied,
-      holds: (name) => storedName(name, file, { prefix: prefixOf(family, task), names }) !== undefined,
+      holds: (name) => storedName(name, file, { prefix, names }) !== undefined,
     })
     const loadReport = await loadWeights(assembled.weights, file, {
-      prefix: prefixOf(family, task),
+      prefix,
       names,
       alsoNamed: tie.alsoNamed,
       newHead,
@@ -135,7 +137,7 @@ function assemble(
 ): { network: Network; weights: Weights['all']; constants: Weights['constants'] } {
   requirePrecision(options.precision)
   const weights = Weights.root(options)
-  const prefix = task === 'Base' ? '' : prefixOf(family, task)
+  const prefix = isHeadless(task) ? '' : prefixOf(family, task)
   const backbone = family.build(weights.at(prefix), config, {
     task,
     pooler: poolerOf(family, task, config),
@@ -155,7 +157,11 @@ async function tieOf(family: Family, task: Task, config: Config, file: Checkpoin
   const { tie } = family.checkpoint
   if (tie === undefined || !hasVocabulary(family, task)) return { tied: false, alsoNamed: {} }
   const embeddings = tie.embeddingsOf?.(config) ?? tie.embeddings
-  return resolveTie({ embeddings, head: tie.head }, tie.fromFile(config), file, { prefix: family.prefix, names: family.checkpoint })
+  const prefix = prefixOf(family, task) || family.prefix
+  return resolveTie({ embeddings, head: tie.head }, tie.fromFile(config), file, {
+    prefix,
+    names: family.checkpoint,
+  })
 }
 
 /** Buffers of older files and a head that repeats the embeddings are no news. */

@@ -9,6 +9,7 @@ export {
   AutoModelForQuestionAnswering,
   AutoModelForSeq2SeqLM,
   AutoModelForSequenceClassification,
+  AutoModelForTextEncoding,
   AutoModelForTokenClassification,
   ModelClass,
 } from './auto.js'

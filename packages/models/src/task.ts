@@ -1,4 +1,7 @@
-/** What a model is made for: the end of transformers' class names (`BertForMaskedLM`); 'Base' has no head. */
+/**
+ * What a model is made for: the end of transformers' class names (`BertForMaskedLM`); 'Base' has no
+ * head, and 'TextEncoding' is the encoder of an encoder–decoder (`T5EncoderModel`).
+ */
 export type Task =
   | 'Base'
   | 'PreTraining'
@@ -10,3 +13,8 @@ export type Task =
   | 'QuestionAnswering'
   | 'MultipleChoice'
   | 'NextSentencePrediction'
+  | 'TextEncoding'
+
+/** Whether a task has no head: hidden states are what it gives. */
+export const isHeadless = (task: Task): task is 'Base' | 'TextEncoding' =>
+  task === 'Base' || task === 'TextEncoding'

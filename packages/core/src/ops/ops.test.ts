@@ -63,7 +63,9 @@ const uses: Use[] = [
     () =>
       api.editScores(rows, {
         offsets: tensor(Int32Array.of(0, 1, 1, 2)),
-        edits: tensor(Int32Array.of(api.scoreEdit.add, 0, api.scoreEdit.set, api.everyColumn)).reshape([2, 2]),
+        edits: tensor(Int32Array.of(api.scoreEdit.add, 0, api.scoreEdit.set, api.everyColumn)).reshape([
+          2, 2,
+        ]),
         values: ones([2]),
       }),
   ],

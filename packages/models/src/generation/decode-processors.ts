@@ -6,7 +6,7 @@ export interface ProcessedRow {
   /** The text so far as the caller gave it, padding included, as transformers' processors see it. */
   readonly before: readonly number[]
   /** What an encoder reads; of decoders the same as `before`. */
-  readonly source: readonly number[]
+  readonly source: ArrayLike<number> & Iterable<number>
   /** New tokens at most. */
   readonly limit: number
   readonly vocabSize: number
@@ -60,13 +60,11 @@ const noRepeatNgram: MakeProcessor = ({ noRepeatNgramSize: size }) => {
   }
 }
 
-const encoderNoRepeatNgram: MakeProcessor = (
-  { encoderNoRepeatNgramSize: size },
-  { source, vocabSize },
-) => {
+const encoderNoRepeatNgram: MakeProcessor = ({ encoderNoRepeatNgramSize: size }, { source, vocabSize }) => {
   if (size === 0) return undefined
   const ngrams = new Ngrams(size)
-  source.forEach((_, i) => ngrams.add(source.slice(Math.max(0, i + 1 - size), i + 1)))
+  const given = [...source]
+  given.forEach((_, i) => ngrams.add(given.slice(Math.max(0, i + 1 - size), i + 1)))
   const text: number[] = []
   return {
     push: (id) => void text.push(id),
@@ -76,7 +74,8 @@ const encoderNoRepeatNgram: MakeProcessor = (
   }
 }
 
-const badWords: MakeProcessor = ({ badWordsIds }) => biased(badWordsIds.map((word) => [word, -Infinity] as const))
+const badWords: MakeProcessor = ({ badWordsIds }) =>
+  biased(badWordsIds.map((word) => [word, -Infinity] as const))
 
 const minLength: MakeProcessor = ({ minLength: least, eosTokenIds }, { before }) =>
   noEndUntil(least - before.length, eosTokenIds)
@@ -106,10 +105,7 @@ const exponentialDecay: MakeProcessor = ({ exponentialDecayLengthPenalty: decay,
 const suppressed: MakeProcessor = ({ suppressTokens: ids }) =>
   ids.length === 0 ? undefined : { write: (edits) => ids.forEach((id) => edits.ban(id)) }
 
-const suppressedAtBegin: MakeProcessor = (
-  { beginSuppressTokens: ids, forcedBosTokenId },
-  { before },
-) => {
+const suppressedAtBegin: MakeProcessor = ({ beginSuppressTokens: ids, forcedBosTokenId }, { before }) => {
   if (ids.length === 0) return undefined
   // A forced token comes first.
   const begin = before.length > 1 || forcedBosTokenId === undefined ? 0 : 1

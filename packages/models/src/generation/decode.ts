@@ -1,8 +1,10 @@
-import { input, type Input, type Tensor } from '@tiny/core'
+import { input, type Delivered, type Input, type Tensor } from '@tiny/core'
 import type { CacheShape } from '../blocks/stack.js'
 import { positionOfToken, type PositionRule } from '../inputs/positions.js'
 import { KeyValueCache } from './cache.js'
-import type { Step, StepArguments } from './step.js'
+import type { RowProcessors } from './decode-processors.js'
+import { EditList } from './score-edits.js'
+import type { ChoiceArguments, Step, StepArguments, StepResults } from './step.js'
 
 /** An encoder's keys and values that a decoder looks at; freed when it is done. */
 export interface Cross {
@@ -24,8 +26,8 @@ export interface DecodeOptions {
   readonly cross?: Cross | undefined
   /** New tokens of each row at most. */
   readonly limits: readonly number[]
-  readonly minNewTokens: number
-  readonly eosTokenIds: readonly number[]
+  /** What changes the scores of each row before a token is chosen; undefined where nothing does. */
+  readonly processors: readonly RowProcessors[] | undefined
   readonly signal: AbortSignal | undefined
 }
 
@@ -38,12 +40,21 @@ export interface Chosen {
 /** Room beyond the prompt that a row's cache has to begin with. */
 const initialTokens = 256
 
-interface UnderWay {
-  /** The row of each result. */
-  readonly rows: readonly number[]
+/** A call that chooses tokens. */
+interface Choice {
   readonly next: Tensor
   readonly ids: () => Int32Array
   readonly done: Promise<void>
+}
+
+interface UnderWay {
+  /** The row of each result. */
+  readonly rows: readonly number[]
+  /** New tokens of these rows before. */
+  readonly made: number
+  /** What is chosen from in a call of its own, where that waits for the ids before. */
+  readonly scores?: { readonly values: Tensor; readonly done: Promise<void> }
+  choice?: Choice
 }
 
 /**
@@ -62,13 +73,14 @@ export class Decoding implements AsyncIterable<Chosen[]> {
   readonly #made: readonly number[][]
   readonly #stop = new AbortController()
   readonly #signal: AbortSignal
-  readonly #allowance: Float32Array | undefined
+  /** Whether edits of scores wait for the ids before. */
+  readonly #remembers: boolean
   /** What every step is given of the encoder. */
   readonly #cross: object | undefined
 
   constructor(options: DecodeOptions) {
     this.#options = options
-    const { prompts, limits, signal, minNewTokens, eosTokenIds, vocabSize } = options
+    const { prompts, limits, signal, processors } = options
     this.#live = new Set(prompts.keys())
     const { cross } = options
     const rows = (x: Tensor) => input('float32', ['encoderTokens', x.shape[1]!], x)
@@ -85,10 +97,7 @@ export class Decoding implements AsyncIterable<Chosen[]> {
       prompts.map(({ length }, row) => length + Math.min(limits[row]!, initialTokens)),
     )
     this.#signal = signal === undefined ? this.#stop.signal : AbortSignal.any([signal, this.#stop.signal])
-    if (minNewTokens > 0 && eosTokenIds.length > 0) {
-      this.#allowance = new Float32Array(vocabSize)
-      for (const id of eosTokenIds) this.#allowance[id] = -Infinity
-    }
+    this.#remembers = processors?.some(({ remembers }) => remembers) === true
   }
 
   finish(row: number): void {
@@ -96,13 +105,14 @@ export class Decoding implements AsyncIterable<Chosen[]> {
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Chosen[]> {
-    const { limits } = this.#options
+    const { limits, processors } = this.#options
     let current: UnderWay | undefined
     let next: UnderWay | undefined
     try {
       current = await this.#prefill()
       for (let made = 1; current !== undefined; made++) {
-        const { rows, ids, done }: UnderWay = current
+        const { rows }: UnderWay = current
+        const { ids, done }: Choice = (current.choice ??= this.#choose(current))
         const going = rows.filter((row) => this.#live.has(row) && made < limits[row]!)
         next = going.length === 0 ? undefined : await this.#advance(current, going, made)
         await done
@@ -111,20 +121,21 @@ export class Decoding implements AsyncIterable<Chosen[]> {
         )
         for (const { row, id } of chosen) {
           this.#made[row]!.push(id)
+          processors?.[row]!.push(id)
           if (made >= limits[row]!) this.#live.delete(row)
         }
         yield chosen
         if (this.#live.size === 0) return
-        current.next.dispose()
+        release(current)
         current = next
         next = undefined
       }
     } finally {
       // What is under way has no use any more; the cache is freed when it has stopped.
       this.#stop.abort()
-      await Promise.allSettled([current?.done, next?.done])
-      current?.next.dispose()
-      next?.next.dispose()
+      for (const step of [current, next]) await Promise.allSettled([step?.scores?.done, step?.choice?.done])
+      release(current)
+      release(next)
       this.#cache.dispose()
       const { keys = [], values = [] } = this.#options.cross ?? {}
       for (const kept of [...keys, ...values]) kept.dispose()
@@ -158,7 +169,7 @@ export class Decoding implements AsyncIterable<Chosen[]> {
     return this.#enqueue({
       rows,
       counts,
-      source: input('int32', ['given'], current.next),
+      source: input('int32', ['given'], current.choice!.next),
       picks: Int32Array.from(rows, (row) => current.rows.indexOf(row)),
       positions: Int32Array.from(positions),
       made,
@@ -172,9 +183,9 @@ export class Decoding implements AsyncIterable<Chosen[]> {
     anew: readonly number[],
     made: number,
   ): Promise<UnderWay> {
-    await current.done
+    await current.choice!.done
     const { prompts, positions } = this.#options
-    const ids = current.ids()
+    const ids = current.choice!.ids()
     for (const row of anew) this.#cache.release(row)
     const entering = prompts.map((prompt, row) => {
       if (!rows.includes(row)) return []
@@ -202,7 +213,7 @@ export class Decoding implements AsyncIterable<Chosen[]> {
   async #makeRoom(counts: readonly number[], current: UnderWay): Promise<void> {
     const shortage = this.#cache.shortage(counts)
     if (shortage === 0) return
-    await current.done
+    await current.choice!.done
     await this.#cache.grow(shortage)
   }
 
@@ -214,11 +225,10 @@ export class Decoding implements AsyncIterable<Chosen[]> {
     positions: Int32Array
     made: number
   }): UnderWay {
-    const { step, minNewTokens } = this.#options
+    const { step } = this.#options
     const { rows, counts, source, picks, positions, made } = tokens
     const offsets = Int32Array.from([0, ...running(counts)])
     const { slots, blockTable, lengths } = this.#cache.extend(counts)
-    const allowance = made < minNewTokens ? this.#allowance : undefined
     const args = {
       source,
       picks: input('int32', ['tokens'], picks),
@@ -229,7 +239,7 @@ export class Decoding implements AsyncIterable<Chosen[]> {
         ['live'],
         Int32Array.from(rows, (row) => offsets[row + 1]! - 1),
       ),
-      allowance: allowance && input('float32', [allowance.length], allowance),
+      edits: this.#remembers ? undefined : this.#editsOf(rows, made),
       cache: {
         ...this.#cache.arguments,
         slots: input('int32', ['tokens'], slots),
@@ -238,11 +248,49 @@ export class Decoding implements AsyncIterable<Chosen[]> {
       },
       cross: this.#cross,
     } as unknown as StepArguments
-    const { results, done } = step.enqueue(args as never, { signal: this.#signal })
+    if (!this.#remembers)
+      return { rows, made, choice: this.#track(step.next.enqueue(args as never, this.#call)) }
+    const { results, done } = step.scores.enqueue(args as never, this.#call)
+    this.#watch(done)
+    return { rows, made, scores: { values: results.scores as unknown as Tensor, done } }
+  }
+
+  /** Chooses from scores whose rows' ids are all known by now, so that what depends on them can be said. */
+  #choose({ rows, made, scores }: UnderWay): Choice {
+    const { step, vocabSize } = this.#options
+    const args = {
+      scores: input('float32', ['live', vocabSize], scores!.values),
+      edits: this.#editsOf(rows, made),
+    } as unknown as ChoiceArguments
+    return this.#track(step.choice.enqueue(args as never, this.#call))
+  }
+
+  #editsOf(rows: readonly number[], made: number): object | undefined {
+    const { processors } = this.#options
+    if (processors === undefined) return undefined
+    const edits = new EditList()
+    for (const row of rows) processors[row]!.write(edits, made)
+    return edits.length === 0 ? undefined : edits.inputs('live')
+  }
+
+  get #call() {
+    return { signal: this.#signal }
+  }
+
+  #track({ results, done }: { results: Delivered<StepResults>; done: Promise<void> }): Choice {
+    this.#watch(done)
+    return { next: results.next as unknown as Tensor, ids: () => results.ids.data as Int32Array, done }
+  }
+
+  #watch(done: Promise<void>): void {
     done.catch(() => {}) // looked at when its turn comes, or not at all
     this.#options.track(done)
-    return { rows, next: results.next as unknown as Tensor, ids: () => results.ids.data as Int32Array, done }
   }
+}
+
+function release(step: UnderWay | undefined): void {
+  step?.scores?.values.dispose()
+  step?.choice?.next.dispose()
 }
 
 function running(counts: readonly number[]): number[] {

@@ -1,12 +1,15 @@
 import type { ModelConfig } from '../config/config.js'
 
 /** Keys of generation_config.json that older files have in config.json. */
-const movedKeys = `bad_words_ids begin_suppress_tokens bos_token_id decoder_start_token_id diversity_penalty do_sample
+const movedKeys =
+  `bad_words_ids begin_suppress_tokens bos_token_id decoder_start_token_id diversity_penalty do_sample
   early_stopping encoder_no_repeat_ngram_size encoder_repetition_penalty eos_token_id epsilon_cutoff eta_cutoff
   exponential_decay_length_penalty forced_bos_token_id forced_eos_token_id guidance_scale length_penalty max_length
   max_new_tokens max_time min_length min_new_tokens min_p no_repeat_ngram_size num_beam_groups num_beams
   num_return_sequences pad_token_id penalty_alpha remove_invalid_values renormalize_logits repetition_penalty
-  sequence_bias suppress_tokens temperature token_healing top_k top_p typical_p watermarking_config`.split(/\s+/)
+  sequence_bias suppress_tokens temperature token_healing top_k top_p typical_p watermarking_config`.split(
+    /\s+/,
+  )
 
 /**
  * generation_config.json where a folder has none, and of a new model: what config.json says of generation, over the

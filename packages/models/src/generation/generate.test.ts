@@ -104,6 +104,43 @@ describe.each(['gpt2', 't5'])('%s', (name) => {
     expect(new Set(cut.map(({ length }) => length)).size).toBeGreaterThan(1)
   })
 
+  it('penalises repetitions as a slow loop does, alone and in company', async () => {
+    const options = { maxNewTokens: 20, repetitionPenalty: 1.4, noRepeatNgramSize: 2, suppressTokens: [5, 9] }
+    const { sequences } = await model().generate({ inputIds: prompts }, options)
+    const plain = await model().generate({ inputIds: prompts }, { maxNewTokens: 20 })
+    expect(sequences).not.toEqual(plain.sequences)
+    for (const [s, prompt] of prompts.entries()) {
+      const pair = name === 't5'
+      const ids = pair ? [0] : [...prompt]
+      while (ids.length < sequences[s]!.length) {
+        const inputs = pair ? { inputIds: [prompt], decoderInputIds: [ids] } : { inputIds: [ids] }
+        const scores = (await model().run(inputs, { outputLogits: 'last' })).logits!.data
+        for (const id of new Set(ids))
+          scores[id] =
+            scores[id]! < 0 ? Math.fround(scores[id]! * Math.fround(1.4)) : scores[id]! / Math.fround(1.4)
+        ids.forEach((id, i) => {
+          if (id === ids.at(-1) && i + 1 < ids.length) scores[ids[i + 1]!] = -Infinity
+        })
+        for (const id of [5, 9]) scores[id] = -Infinity
+        ids.push(scores.indexOf(Math.max(...scores)))
+      }
+      expect(sequences[s]).toEqual(ids)
+      const alone = await model().generate({ inputIds: [prompt] }, options)
+      expect(alone.sequences[0]).toEqual(ids)
+    }
+  })
+
+  it('forces the first and the last token', async () => {
+    const { sequences } = await model().generate(
+      { inputIds: [prompts[2]!, prompts[0]!] },
+      { maxNewTokens: 5, forcedBosTokenId: 7, forcedEosTokenId: 11, eosTokenId: [] },
+    )
+    const made = sequences.map((ids) => ids.slice(-5))
+    expect(made.map((ids) => ids.at(-1))).toEqual([11, 11])
+    // A decoder's prompt of several tokens is past its first.
+    expect(made.map(([first]) => first === 7)).toEqual([true, name === 't5'])
+  })
+
   it('does not end before minNewTokens', async () => {
     const plain = await model().generate({ inputIds: [prompts[0]!] }, { maxNewTokens: 8 })
     const eosTokenId = plain.sequences[0]!.at(-8)!

@@ -7,6 +7,7 @@ import { toIntegerRows, type IntegerRows, type RowsInput } from '../inputs/rows.
 import { packTokens, roomOf, type TokenSpec } from '../inputs/tokens.js'
 import { toInputs } from '../outputs/run.js'
 import { Decoding, type Chosen, type Cross } from './decode.js'
+import { RowProcessors } from './decode-processors.js'
 import { defaultNewTokens, type Settings } from './options.js'
 import type { Encode, Step } from './step.js'
 import { StopStrings } from './stop-strings.js'
@@ -28,6 +29,8 @@ export type FinishReason = 'eos' | 'length' | 'stop' | 'abort'
 export interface Generator {
   readonly backbone: Backbone
   readonly tokens: TokenSpec
+  /** What a language model writes: an encoder–decoder may have another vocabulary for that. */
+  readonly output: TokenSpec
   readonly step: Step
   /** Of encoder–decoders. */
   readonly encode: Encode | undefined
@@ -51,6 +54,7 @@ export class Generation implements AsyncIterable<Chosen[]> {
   readonly #source: Batch<HostArray>
   readonly #prompts: readonly Int32Array[]
   readonly #limits: readonly number[]
+  readonly #given: readonly Int32Array[]
   readonly #before: readonly (readonly number[])[]
   readonly #rows: readonly Row[]
   readonly #stops: StopStrings | undefined
@@ -62,13 +66,14 @@ export class Generation implements AsyncIterable<Chosen[]> {
     const ids = toIntegerRows(inputs.inputIds, 'inputIds')
     const mask =
       inputs.attentionMask === undefined ? undefined : toIntegerRows(inputs.attentionMask, 'attentionMask')
-    const { tokens } = generator
+    const { tokens, output } = generator
     const pair = 'encoder' in generator.backbone
     // Prompts' positions count real tokens, so columns beyond the table are no error where they are padding.
     const spec = pair ? tokens : { ...tokens, maxPositions: undefined }
     this.#source = packTokens({ ids, mask }, spec, { sizes: { tokens: 'encoderTokens' } }).batch
-    this.#prompts = pair ? startTokens(settings, ids, tokens.vocabSize) : realTokens(ids, mask)
-    this.#limits = this.#prompts.map(({ length }, row) => limitOf(settings, length, row, roomOf(tokens)))
+    this.#prompts = pair ? startTokens(settings, ids, output.vocabSize) : realTokens(ids, mask)
+    this.#limits = this.#prompts.map(({ length }, row) => limitOf(settings, length, row, roomOf(output)))
+    this.#given = ids.rows
     this.#before = pair ? this.#prompts.map((prompt) => [...prompt]) : ids.rows.map((row) => [...row])
     this.#rows = this.#prompts.map(() => ({ ids: [], reason: undefined }))
     this.#generator = generator
@@ -87,19 +92,18 @@ export class Generation implements AsyncIterable<Chosen[]> {
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Chosen[]> {
-    const { backbone, tokens, step, track } = this.#generator
-    const { minNewTokens, eosTokenIds, signal } = this.#settings
+    const { backbone, output, step, track } = this.#generator
+    const { signal } = this.#settings
     const decoding = new Decoding({
       step,
       track,
       cache: cacheOf(backbone),
-      vocabSize: tokens.vocabSize,
-      positions: tokens.positions ?? columnPositions,
+      vocabSize: output.vocabSize,
+      positions: output.positions ?? columnPositions,
       prompts: this.#prompts,
       cross: 'encoder' in backbone ? await this.#encodeSource() : undefined,
       limits: this.#limits,
-      minNewTokens,
-      eosTokenIds,
+      processors: this.#processors(),
       signal,
     })
     for await (const chosen of decoding) {
@@ -118,6 +122,21 @@ export class Generation implements AsyncIterable<Chosen[]> {
     if (this.#settings.eosTokenIds.includes(made.at(-1)!)) return 'eos'
     if ((await this.#stops?.endIn(made)) === true) return 'stop'
     return made.length >= limit ? 'length' : undefined
+  }
+
+  /** What changes the scores of each row; undefined where nothing does. */
+  #processors(): RowProcessors[] | undefined {
+    const { vocabSize } = this.#generator.output
+    const processors = this.#before.map(
+      (before, row) =>
+        new RowProcessors(this.#settings.processors, {
+          before,
+          source: this.#given[row]!,
+          limit: this.#limits[row]!,
+          vocabSize,
+        }),
+    )
+    return processors.some(({ any }) => any) ? processors : undefined
   }
 
   async #encodeSource(): Promise<Cross> {

@@ -1,4 +1,5 @@
 import { OptionError, UnsupportedError } from '@tiny/core'
+import { outputTokens } from '../family.js'
 import { PreTrainedModel, type ModelParts } from '../model.js'
 import type { Tokenizer } from '../tokenizer/index.js'
 import { Generation, type FinishReason, type GenerateInputs } from './generation.js'
@@ -94,7 +95,8 @@ export class GenerativeModel extends PreTrainedModel {
 
   #begin(inputs: GenerateInputs, options: GenerateOptions): Generation {
     const tokens = this.family.tokens(this.config)
-    const settings = readSettings(options, this.generationConfig, this.config, tokens.vocabSize)
+    const output = outputTokens(this.family, this.config)
+    const settings = readSettings(options, this.generationConfig, this.config, output.vocabSize)
     const { backbone } = this.network
     if (options.decoderStartTokenId !== undefined && !('encoder' in backbone)) {
       throw new OptionError(
@@ -106,7 +108,7 @@ export class GenerativeModel extends PreTrainedModel {
     }
     const track = (call: Promise<unknown>): void => void this.track(call)
     return new Generation(
-      { backbone, tokens, step: this.#step, encode: this.#encode, track },
+      { backbone, tokens, output, step: this.#step, encode: this.#encode, track },
       inputs,
       settings,
     )

@@ -12,7 +12,7 @@ describe('options', () => {
     expect(read()).toMatchObject({
       maxNewTokens: undefined,
       eosTokenIds: [7],
-      minNewTokens: 0,
+      processors: { minNewTokens: 0, repetitionPenalty: 1, badWordsIds: [] },
       onAbort: 'reject',
     })
     expect(read({}, { max_new_tokens: 9, eos_token_id: [1, 2] })).toMatchObject({
@@ -39,9 +39,8 @@ describe('options', () => {
     ['numReturnSequences', 2],
     ['temperature', 0.7],
     ['topK', 5],
-    ['repetitionPenalty', 1.3],
-    ['noRepeatNgramSize', 2],
-    ['badWordsIds', [[1]]],
+    ['renormalizeLogits', true],
+    ['guidanceScale', 1.5],
     ['assistantModel', {}],
     ['jsonSchema', {}],
     ['seed', 1],
@@ -60,12 +59,43 @@ describe('options', () => {
       expect.objectContaining({ code: 'UNSUPPORTED', option: 'doSample' }),
     )
     expect(() => read({ doSample: false }, { do_sample: true, temperature: 0.6, top_p: 0.9 })).not.toThrow()
-    expect(() => read({}, { repetition_penalty: 1.1 })).toThrow(
-      /generation_config\.json asks for repetitionPenalty/,
-    )
+    expect(() => read({}, { num_beams: 4 })).toThrow(/generation_config\.json asks for numBeams/)
     expect(() =>
       read({}, { _from_model_config: true, transformers_version: '5', use_cache: true }),
     ).not.toThrow()
+  })
+
+  it('that change scores stand over the file, which null switches off', () => {
+    const file = { repetition_penalty: 1.1, forced_bos_token_id: 5, bad_words_ids: [[7], [3], [7, 7]] }
+    expect(read({}, file).processors).toMatchObject({
+      repetitionPenalty: 1.1,
+      forcedBosTokenId: 5,
+      // An end alone is no bad word.
+      badWordsIds: [[3], [7, 7]],
+    })
+    expect(
+      read({ repetitionPenalty: 2, forcedBosTokenId: null, badWordsIds: [] }, file).processors,
+    ).toMatchObject({ repetitionPenalty: 2, forcedBosTokenId: undefined, badWordsIds: [] })
+  })
+
+  it.each([
+    ['repetitionPenalty', 0],
+    ['encoderRepetitionPenalty', -1],
+    ['noRepeatNgramSize', 1.5],
+    ['badWordsIds', [[]]],
+    ['badWordsIds', [[1, 40]]],
+    ['sequenceBias', [[1, 2]]],
+    ['sequenceBias', [[[40], 2]]],
+    ['minLength', -1],
+    ['forcedBosTokenId', 40],
+    ['forcedEosTokenId', 'x'],
+    ['exponentialDecayLengthPenalty', [3]],
+    ['suppressTokens', 3],
+    ['removeInvalidValues', 1],
+  ])('%s cannot be %j', (option, value) => {
+    expect(() => read({ [option]: value })).toThrow(expect.objectContaining({ code: 'OPTION', option }))
+    const key = option.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+    expect(() => read({}, { [key]: value })).toThrow(expect.objectContaining({ code: 'OPTION', option }))
   })
 
   it.each([

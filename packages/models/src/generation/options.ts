@@ -2,15 +2,19 @@ import { nearestName, OptionError, requireSignal, UnsupportedError } from '@tiny
 import { toCamel } from '../config/keys.js'
 import type { ModelConfig } from '../config/config.js'
 import type { Tokenizer } from '../tokenizer/index.js'
+import {
+  processorOptions,
+  readProcessorSettings,
+  type ProcessorOptions,
+  type ProcessorSettings,
+} from './processor-options.js'
 
 /** What `generate` takes; transformers' names in camelCase. */
-export interface GenerateOptions {
+export interface GenerateOptions extends ProcessorOptions {
   /** New tokens at most; default 20. */
   readonly maxNewTokens?: number | undefined
   /** Prompt and new tokens together at most (a decoder's own of an encoder–decoder). `maxNewTokens` wins. */
   readonly maxLength?: number | undefined
-  /** No end before this many new tokens. */
-  readonly minNewTokens?: number | undefined
   readonly eosTokenId?: number | readonly number[] | undefined
   /** Ends a row whose new text holds one of these; needs `tokenizer`. */
   readonly stopStrings?: string | readonly string[] | undefined
@@ -29,8 +33,8 @@ export interface GenerateOptions {
 export interface Settings {
   readonly maxNewTokens: number | undefined
   readonly maxLength: number | undefined
-  readonly minNewTokens: number
   readonly eosTokenIds: readonly number[]
+  readonly processors: ProcessorSettings
   readonly decoderStartTokenId: number | undefined
   readonly stopStrings: readonly string[]
   readonly tokenizer: Tokenizer | undefined
@@ -41,34 +45,27 @@ export interface Settings {
 /** New tokens at most where nobody says. */
 export const defaultNewTokens = 20
 
-const own = [
+const own: readonly string[] = [
   'maxNewTokens',
   'maxLength',
-  'minNewTokens',
   'eosTokenId',
   'stopStrings',
   'tokenizer',
   'decoderStartTokenId',
   'signal',
   'onAbort',
+  ...processorOptions,
 ]
 
 /** What transformers has and `generate` has not yet: the values that ask for nothing. */
 const notYet: Readonly<Record<string, readonly unknown[]>> = {
   assistantModel: [],
-  badWordsIds: [],
-  beginSuppressTokens: [],
   constraints: [],
   diversityPenalty: [0],
   doSample: [false],
   earlyStopping: [false],
-  encoderNoRepeatNgramSize: [0],
-  encoderRepetitionPenalty: [1],
   epsilonCutoff: [0],
   etaCutoff: [0],
-  exponentialDecayLengthPenalty: [],
-  forcedBosTokenId: [],
-  forcedEosTokenId: [],
   forceWordsIds: [],
   grammar: [],
   guidanceScale: [1],
@@ -76,20 +73,14 @@ const notYet: Readonly<Record<string, readonly unknown[]>> = {
   lengthPenalty: [1],
   logitsProcessors: [],
   maxTime: [],
-  minLength: [0],
   minP: [],
-  noRepeatNgramSize: [0],
   numBeamGroups: [1],
   numBeams: [1],
   numReturnSequences: [1],
   penaltyAlpha: [],
   promptLookupNumTokens: [],
-  removeInvalidValues: [false],
   renormalizeLogits: [false],
-  repetitionPenalty: [1],
   seed: [],
-  sequenceBias: [],
-  suppressTokens: [],
   temperature: [1],
   tokenHealing: [false],
   topK: [50],
@@ -152,6 +143,8 @@ export function readSettings(
       option: 'eosTokenId',
     })
   }
+  // A family's usual end may lie outside a small vocabulary: then it never comes.
+  const eosTokenIds = idsOf(eos).filter((id) => id < vocabSize)
   const stop = pick('stopStrings') ?? []
   const settings: Settings = {
     // maxNewTokens of the file counts less than maxLength of the call.
@@ -161,10 +154,19 @@ export function readSettings(
       1,
     ),
     maxLength: count('maxLength', pick('maxLength'), 1),
-    minNewTokens: count('minNewTokens', pick('minNewTokens'), 0) ?? 0,
-    // A family's usual end may lie outside a small vocabulary: then it never comes.
-    eosTokenIds: idsOf(eos).filter((id) => id < vocabSize),
-    decoderStartTokenId: pick('decoderStartTokenId') ?? config.decoderStartTokenId,
+    eosTokenIds,
+    // null switches off what the file asks for.
+    processors: readProcessorSettings(
+      (name) => (options[name] === undefined ? fromFile[name] : options[name]),
+      vocabSize,
+      eosTokenIds,
+    ),
+    // As in transformers, a text begins with the beginning of a sequence where nothing says what it begins with.
+    decoderStartTokenId:
+      pick('decoderStartTokenId') ??
+      config.decoderStartTokenId ??
+      firstOf(fromFile['bosTokenId'] as number | readonly number[] | undefined) ??
+      firstOf(config.bosTokenId),
     stopStrings: typeof stop === 'string' ? [stop] : stop,
     tokenizer: options.tokenizer,
     signal: options.signal,
@@ -232,3 +234,6 @@ function idsOf(ids: number | readonly number[] | undefined): readonly number[] {
     option: 'eosTokenId',
   })
 }
+
+const firstOf = (ids: number | readonly number[] | undefined): number | undefined =>
+  typeof ids === 'object' ? ids[0] : ids

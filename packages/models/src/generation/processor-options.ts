@@ -19,13 +19,13 @@ export interface ProcessorOptions {
   /** No end before this many new tokens. */
   readonly minNewTokens?: number | undefined
   /** The token behind the first one: a translation's language. */
-  readonly forcedBosTokenId?: number | undefined
+  readonly forcedBosTokenId?: number | null | undefined
   /** The last token where a row reaches its greatest length. */
-  readonly forcedEosTokenId?: number | readonly number[] | undefined
+  readonly forcedEosTokenId?: number | readonly number[] | null | undefined
   /** Takes NaN for 0 and infinities for the largest numbers. */
   readonly removeInvalidValues?: boolean | undefined
   /** From `start` new tokens on an end gets more likely, by `factor` to the power of the tokens since. */
-  readonly exponentialDecayLengthPenalty?: readonly [start: number, factor: number] | undefined
+  readonly exponentialDecayLengthPenalty?: readonly [start: number, factor: number] | null | undefined
   readonly suppressTokens?: readonly number[] | undefined
   /** Not as the first new token. */
   readonly beginSuppressTokens?: readonly number[] | undefined
@@ -76,7 +76,12 @@ export function readProcessorSettings(
   vocabSize: number,
   eosTokenIds: readonly number[],
 ): ProcessorSettings {
-  const value = <T>(name: keyof ProcessorOptions, otherwise: T, is: (value: unknown) => boolean, what: string): T => {
+  const value = <T>(
+    name: keyof ProcessorOptions,
+    otherwise: T,
+    is: (value: unknown) => boolean,
+    what: string,
+  ): T => {
     const given = valueOf(name) ?? undefined
     if (given === undefined) return otherwise
     if (is(given)) return given as T

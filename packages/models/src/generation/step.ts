@@ -4,10 +4,12 @@ import {
   cacheAppend,
   cachedAttention,
   compile,
+  editScores,
   gatherRows,
   native,
   type CompiledFunction,
   type NativeResult,
+  type ScoreEdits,
   type Tensor,
 } from '@tiny/core'
 import { SelfMixer, kernelOptions, type CrossMixer, type Mixer, type Scores } from '../blocks/mixer.js'
@@ -124,29 +126,38 @@ class KeptMixer implements CrossMixer {
 }
 
 /** Compiles the step of a model: prompts and single tokens go through one plan. */
-export function compileStep({ backbone, head }: Network, name: string): Step {
-  const stack = 'encoder' in backbone ? backbone.decoder : backbone.stack
-  return compile(
-    ({
-      source,
-      picks,
-      positions,
-      offsets,
-      lastRows,
-      allowance,
-      cache,
-      cross,
-    }: StepArguments): StepResults => {
-      const inputIds = gatherRows(source.reshape([source.dim(0), 1]), picks).reshape([picks.dim(0)])
-      const hidden = stack.forward({ inputIds, positions, offsets }, new CachedMixer(offsets, cache), {
-        cross: cross && new KeptMixer(offsets, cross),
-      })
-      const logits = (head as unknown as NextToken).logits(gatherRows(hidden, lastRows)) // [live, vocabulary]
-      const ids = argmax(allowance === undefined ? logits : logits.add(allowance))
-      return { ids, next: native(ids) }
+export function compileStep(network: Network, name: string): Step {
+  const next = compile((args: StepArguments) => choose(logitsOf(network, args), args.edits), { name })
+  const scores = compile(
+    (args: StepArguments): ScoreResults => ({ scores: native(logitsOf(network, args)) }),
+    {
+      name: `${name}.scores`,
     },
-    { name },
   )
+  const choice = compile(({ scores, edits }: ChoiceArguments) => choose(scores, edits), {
+    name: `${name}.choice`,
+  })
+  const dispose = (): void => [next, scores, choice].forEach((compiled) => compiled.dispose())
+  return { next, scores, choice, dispose }
+}
+
+/** [live, vocabulary] */
+function logitsOf(
+  { backbone, head }: Network,
+  { source, picks, positions, offsets, lastRows, cache, cross }: StepArguments,
+): Tensor {
+  const stack = 'encoder' in backbone ? backbone.decoder : backbone.stack
+  const inputIds = gatherRows(source.reshape([source.dim(0), 1]), picks).reshape([picks.dim(0)])
+  const hidden = stack.forward({ inputIds, positions, offsets }, new CachedMixer(offsets, cache), {
+    cross: cross && new KeptMixer(offsets, cross),
+  })
+  return (head as unknown as NextToken).logits(gatherRows(hidden, lastRows))
+}
+
+/** The most likely token of each row. */
+function choose(scores: Tensor, edits: ScoreEdits | undefined): StepResults {
+  const ids = argmax(edits === undefined ? scores : editScores(scores, edits))
+  return { ids, next: native(ids) }
 }
 
 export type Encode = CompiledFunction<Batch<Tensor>, { keys: NativeResult[]; values: NativeResult[] }>

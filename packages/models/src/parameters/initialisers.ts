@@ -1,29 +1,43 @@
-import { cast, concat, full, randomNormal, sliceRows, type Initialiser, type Tensor } from '@tiny/core'
+import {
+  cast,
+  concat,
+  full,
+  randomNormal,
+  sliceRows,
+  type Dtype,
+  type Initialiser,
+  type Tensor,
+} from '@tiny/core'
+
+/** Drawn and filled in float32: halves are for weights at rest. */
+const inDtype = (x: Tensor, dtype: Dtype): Tensor => (dtype === 'float32' ? x : cast(x, dtype))
 
 /** N(0, std²), a function of the seed and the parameter's name alone. */
 export const normal =
   (std: number): Initialiser =>
   (shape, dtype, place) => {
-    const drawn = randomNormal(shape, { std, ...place })
-    return dtype === 'float32' ? drawn : cast(drawn, dtype)
+    return inDtype(randomNormal(shape, { std, ...place }), dtype)
   }
 
 export const constant =
   (value: number): Initialiser =>
   (shape, dtype) =>
-    full(shape, value, { dtype })
+    inDtype(full(shape, value), dtype)
 
 export const zeros = constant(0)
 export const ones = constant(1)
 
 /** An embedding's rows, that of padding zero as `nn.Embedding` with `padding_idx` has it. */
-export function normalWithZeroRow(std: number, row: number | undefined): Initialiser {
-  const draw = normal(std)
+export const normalWithZeroRow = (std: number, row: number | undefined): Initialiser =>
+  withZeroRow(normal(std), row)
+
+/** The same draw, but for one row of zeros. */
+export function withZeroRow(draw: Initialiser, row: number | undefined): Initialiser {
   return (shape, dtype, place) => {
     const table = draw(shape, dtype, place)
     const [rows, width] = shape as [number, number]
     if (row === undefined || row >= rows) return table
-    const parts: Tensor[] = [full([1, width], 0, { dtype })]
+    const parts: Tensor[] = [inDtype(full([1, width], 0), dtype)]
     if (row > 0) parts.unshift(sliceRows(table, 0, row))
     if (row + 1 < rows) parts.push(sliceRows(table, row + 1, rows - row - 1))
     return concat(parts, 'rows')
