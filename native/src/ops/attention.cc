@@ -24,7 +24,7 @@ class AttentionBackward final : public Primitive {
  public:
   // Inputs: attention's, then these.
   enum : size_t { O = In::Count, Lse, DO, DLse, Count };
-  enum : size_t { DQ, DK, DV, DBias, DSinks };
+  enum : size_t { DQ, DK, DV, DBias, DSinks, DQueryTerms, DKeyTerms };
 
   explicit AttentionBackward(AttentionOptions options) : options_(options) {}
   const char* name() const override { return "attentionBackward"; }
@@ -62,6 +62,8 @@ class AttentionBackward final : public Primitive {
     gradient.dv = output(DV);
     gradient.d_bias = output(DBias);
     gradient.d_sinks = output(DSinks);
+    gradient.d_query_terms = output(DQueryTerms);
+    gradient.d_key_terms = output(DKeyTerms);
     attention_backward(attention_functions<T>(), gradient, run.pool(), run.scratch());
   }
 
@@ -107,8 +109,7 @@ class AttentionForward final : public Primitive {
     const auto optional = [&](size_t i) {
       return context.input(i) ? contiguous(i) : Type(types[0].dtype, {Dim(0)});
     };
-    types.push_back(optional(In::Bias));
-    types.push_back(optional(In::Sinks));
+    for (const size_t i : {In::Bias, In::Sinks, In::QueryTerms, In::KeyTerms}) types.push_back(optional(i));
     const auto found =
         make_node(std::make_unique<AttentionBackward>(options_), std::move(inputs), std::move(types));
 
@@ -117,7 +118,9 @@ class AttentionForward final : public Primitive {
                                                {In::K, AttentionBackward::DK},
                                                {In::V, AttentionBackward::DV},
                                                {In::Bias, AttentionBackward::DBias},
-                                               {In::Sinks, AttentionBackward::DSinks}};
+                                               {In::Sinks, AttentionBackward::DSinks},
+                                               {In::QueryTerms, AttentionBackward::DQueryTerms},
+                                               {In::KeyTerms, AttentionBackward::DKeyTerms}};
     for (const auto& [input, output] : flows) {
       if (context.wants[input]) gradients[input] = found[output];
     }

@@ -38,13 +38,17 @@ struct AttentionInput {
     PositionsQ,    // int32 [queries], with
     PositionsK,    // int32 [keys]
     Key,           // int32 [2]: seed and step of dropout
+    QueryTerms,    // [queries, heads * buckets]: added by bucket of distance, with
+    QueryTable,    // int32 [2 * maxDistance + 1], as BucketTable
+    KeyTerms,      // [keys, heads * buckets], with
+    KeyTable,      // int32 [2 * maxDistance + 1]
     Count
   };
 };
 
 // Fused attention over packed sequences -> o [queries, heads * valueDim], lse [queries, heads].
-// Memory is linear in tokens (Dao et al., FlashAttention, 2022). Differentiable in q, k, v, bias and
-// sinks, from either output.
+// Memory is linear in tokens (Dao et al., FlashAttention, 2022). Differentiable in q, k, v, bias, sinks and
+// both terms, from either output.
 std::vector<Value> attention(std::span<const Value> inputs, const AttentionOptions& options);
 
 }  // namespace tiny

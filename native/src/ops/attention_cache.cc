@@ -47,7 +47,7 @@ class CachedAttention final : public Primitive {
     call.v = run.input(VCache).as<T>();
     call.v_stride = run.input(VCache).row_stride;
     if (run.has(Bias)) {
-      check_buckets(name(), run.input(BucketTable), run.input(Bias).dims[0]);
+      check_buckets(name(), "bucketTable", run.input(BucketTable), run.input(Bias).dims[0]);
       bind_bias(call, run.input(Bias), run.input(BucketTable));
     }
     if (run.has(Sinks)) call.sinks = run.input(Sinks).as<T>();

@@ -95,15 +95,22 @@ void require_integers(const char* name, const Value& value, const Shape& shape) 
   }
 }
 
+namespace {
+
+void require_distances(const char* name, const Value& table) {
+  require_present(name, table);
+  require_dtype("", name, table, DType::Int32);
+  const Shape& shape = table.shape();
+  if (shape.size() == 1 && shape[0].is_constant() && shape[0].value() % 2 == 1) return;
+  throw Error(ErrorCode::Shape, "", std::string(name) + " must be [2 * maxDistance + 1], not " + str(shape));
+}
+
+}  // namespace
+
 void require_bias(const Value& bias, const Value& bucket_table, DType dtype, int64_t heads) {
   if (!bias && !bucket_table) return;
   require_matrix("bias", bias, dtype, heads);
-  require_present("bucketTable", bucket_table);
-  require_dtype("", "bucketTable", bucket_table, DType::Int32);
-  const Shape& shape = bucket_table.shape();
-  if (shape.size() != 1 || !shape[0].is_constant() || shape[0].value() % 2 != 1) {
-    throw Error(ErrorCode::Shape, "", "bucketTable must be [2 * maxDistance + 1], not " + str(shape));
-  }
+  require_distances("bucketTable", bucket_table);
 }
 
 void require_sinks(const Value& sinks, DType dtype, int64_t heads) {
@@ -113,6 +120,22 @@ void require_sinks(const Value& sinks, DType dtype, int64_t heads) {
     throw Error(ErrorCode::Shape, "",
                 "sinks must be [" + std::to_string(heads) + "], not " + str(sinks.shape()));
   }
+}
+
+void require_terms(const char* name, const char* table_name, const Value& terms, const Value& table,
+                   DType dtype, const Dim& rows, int64_t heads) {
+  if (!terms && !table) return;
+  require_present(name, terms);
+  require_dtype("", name, terms, dtype);
+  const Shape& shape = terms.shape();
+  const bool fits = shape.size() == 2 && shape[0] == rows && shape[1].is_constant() && shape[1].value() > 0 &&
+                    shape[1].value() % heads == 0;
+  if (!fits) {
+    throw Error(ErrorCode::Shape, "",
+                std::string(name) + " must be [" + rows.str() + ", " + std::to_string(heads) +
+                    " * buckets], not " + str(shape));
+  }
+  require_distances(table_name, table);
 }
 
 void check_attention_inputs(std::span<const Value> inputs, const AttentionOptions& options) {
@@ -134,15 +157,19 @@ void check_attention_inputs(std::span<const Value> inputs, const AttentionOption
     require_integers("positionsQ", inputs[In::PositionsQ], {q.shape()[0]});
     require_integers("positionsK", inputs[In::PositionsK], {k.shape()[0]});
   }
+  require_terms("queryTerms", "queryTable", inputs[In::QueryTerms], inputs[In::QueryTable], q.dtype(),
+                q.shape()[0], options.heads);
+  require_terms("keyTerms", "keyTable", inputs[In::KeyTerms], inputs[In::KeyTable], q.dtype(), k.shape()[0],
+                options.heads);
 }
 
-void check_buckets(const char* op, const View& bucket_table, int64_t buckets) {
-  for (int64_t i = 0; i < bucket_table.width(); ++i) {
-    const int32_t bucket = bucket_table.as<int32_t>()[i];
+void check_buckets(const char* op, const char* name, const View& table, int64_t buckets) {
+  for (int64_t i = 0; i < table.width(); ++i) {
+    const int32_t bucket = table.as<int32_t>()[i];
     if (bucket >= 0 && bucket < buckets) continue;
     throw Error(ErrorCode::Index, op,
-                "bucketTable[" + std::to_string(i) + "] is " + std::to_string(bucket) +
-                    ", outside bias with " + std::to_string(buckets) + " buckets",
+                std::string(name) + "[" + std::to_string(i) + "] is " + std::to_string(bucket) +
+                    ", outside the " + std::to_string(buckets) + " buckets there are",
                 {{"index", static_cast<double>(bucket)}, {"buckets", static_cast<double>(buckets)}});
   }
 }

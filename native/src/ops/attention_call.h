@@ -27,12 +27,15 @@ void require_integers(const char* name, const Value& value, const Shape& shape);
 // bias [buckets, heads] with its bucket table [2 * maxDistance + 1]: both or neither.
 void require_bias(const Value& bias, const Value& bucket_table, DType dtype, int64_t heads);
 void require_sinks(const Value& sinks, DType dtype, int64_t heads);
+// terms [rows, heads * buckets] with their table [2 * maxDistance + 1]: both or neither.
+void require_terms(const char* name, const char* table_name, const Value& terms, const Value& table,
+                   DType dtype, const Dim& rows, int64_t heads);
 
-// q, k, offsets, bias, sinks and positions of inputs in AttentionInput's places; v is the caller's.
+// q, k, offsets, bias, sinks, positions and terms of inputs in AttentionInput's places; v is the caller's.
 void check_attention_inputs(std::span<const Value> inputs, const AttentionOptions& options);
 
 // While a graph runs: IndexError names the first offender.
-void check_buckets(const char* op, const View& bucket_table, int64_t buckets);
+void check_buckets(const char* op, const char* name, const View& table, int64_t buckets);
 
 // The call's numbers; operands are bound by the functions below.
 template <typename T>
@@ -62,6 +65,11 @@ void bind_bias(Attention<T>& call, const View& bias, const View& bucket_table) {
   call.max_distance = bucket_table.width() / 2;
 }
 
+template <typename T>
+RelativeTerms<T> bound_terms(const View& terms, const View& table, int64_t heads) {
+  return {terms.as<T>(), terms.row_stride, terms.width() / heads, table.as<int32_t>(), table.width() / 2};
+}
+
 // Binds inputs in AttentionInput's places, after the checks that need their contents.
 template <typename T>
 Attention<T> attention_from_run(const AttentionOptions& options, const char* op, const Run& run) {
@@ -78,8 +86,16 @@ Attention<T> attention_from_run(const AttentionOptions& options, const char* op,
   call.v = run.input(In::V).as<T>();
   call.v_stride = run.input(In::V).row_stride;
   if (run.has(In::Bias)) {
-    check_buckets(op, run.input(In::BucketTable), run.input(In::Bias).dims[0]);
+    check_buckets(op, "bucketTable", run.input(In::BucketTable), run.input(In::Bias).dims[0]);
     bind_bias(call, run.input(In::Bias), run.input(In::BucketTable));
+  }
+  if (run.has(In::QueryTerms)) {
+    call.query_terms = bound_terms<T>(run.input(In::QueryTerms), run.input(In::QueryTable), options.heads);
+    check_buckets(op, "queryTable", run.input(In::QueryTable), call.query_terms.buckets);
+  }
+  if (run.has(In::KeyTerms)) {
+    call.key_terms = bound_terms<T>(run.input(In::KeyTerms), run.input(In::KeyTable), options.heads);
+    check_buckets(op, "keyTable", run.input(In::KeyTable), call.key_terms.buckets);
   }
   if (run.has(In::Sinks)) call.sinks = run.input(In::Sinks).as<T>();
   if (run.has(In::PositionsQ)) {

@@ -44,6 +44,17 @@ void add_bias(Draw& draw, const Sizes& sizes, std::vector<Value>& inputs) {
   inputs[In::BucketTable] = draw.integers({Dim(13)}, table);
 }
 
+// Terms of as many buckets, of distances up to 4 and 3.
+void add_terms(Draw& draw, const Sizes& sizes, std::vector<Value>& inputs) {
+  const auto terms = [&](const Value& rows, int64_t buckets) {
+    return draw.normals({rows.shape()[0], Dim(sizes.heads * buckets)});
+  };
+  inputs[In::QueryTerms] = terms(inputs[In::Q], 9);
+  inputs[In::QueryTable] = draw.integers({Dim(9)}, std::vector<int32_t>{0, 1, 2, 3, 4, 5, 6, 7, 8});
+  inputs[In::KeyTerms] = terms(inputs[In::K], 3);
+  inputs[In::KeyTable] = draw.integers({Dim(7)}, std::vector<int32_t>{2, 2, 1, 0, 1, 1, 2});
+}
+
 OpInstance attend(std::vector<Value> inputs, Attributes attributes) {
   return {std::move(inputs),
           [attributes](std::span<const Value> given) { return apply("attention", given, attributes); }};
@@ -106,6 +117,25 @@ OpInstance positioned(Draw& draw) {
   return output_of(attend(std::move(inputs), attributes));
 }
 
+OpInstance disentangled(Draw& draw) {
+  auto attributes = op_attributes({{"scale", 0.5}});
+  auto inputs = packed(draw, {}, attributes);
+  add_terms(draw, {}, inputs);
+  return attend(std::move(inputs), attributes);
+}
+
+// Terms on top of everything else that is added, across sequences of other lengths.
+OpInstance disentangled_across(Draw& draw) {
+  auto attributes = op_attributes({{"windowLeft", 9.0}, {"softcap", 2.0}});
+  const Sizes sizes{.heads = 4, .kv_heads = 2, .cross = true};
+  auto inputs = packed(draw, sizes, attributes);
+  add_bias(draw, sizes, inputs);
+  add_terms(draw, sizes, inputs);
+  inputs[In::PositionsQ] = draw.integers({inputs[In::Q].shape()[0]}, 0, 20);
+  inputs[In::PositionsK] = draw.integers({inputs[In::K].shape()[0]}, 0, 20);
+  return output_of(attend(std::move(inputs), attributes));
+}
+
 OpInstance dropped(Draw& draw) {
   auto attributes = op_attributes({{"causal", true}, {"dropout", 0.3}, {"site", 5.0}});
   auto inputs = packed(draw, {.heads = 4, .kv_heads = 2}, attributes);
@@ -128,8 +158,9 @@ OpInstance weights(Draw& draw) {
   auto inputs = packed(draw, sizes, attributes);
   attributes.set("valueDim", attributes.number("headDim"));
   add_bias(draw, sizes, inputs);
+  add_terms(draw, sizes, inputs);
+  inputs.erase(inputs.begin() + In::Key);
   inputs.erase(inputs.begin() + In::V);
-  inputs.resize(In::Sinks);
   return {std::move(inputs), [attributes](std::span<const Value> given) {
             return apply("attentionWeights", given, attributes);
           }};
@@ -169,6 +200,17 @@ std::span<const OpCase> attention_cases() {
       {"attention with softcap and sinks", softcapped_with_sinks, {In::Q, In::K, In::V, In::Sinks}},
       {"attention with a bias", biased, {In::Q, In::K, In::V, In::Bias}, {}, {In::Q, In::Bias}, 1e-5},
       {"attention by positions", positioned, {In::Q, In::K, In::V, In::Bias}, {}, {}, 5e-6},
+      {"attention with relative terms",
+       disentangled,
+       {In::Q, In::K, In::V, In::QueryTerms, In::KeyTerms},
+       {},
+       {In::Q, In::QueryTerms, In::KeyTerms}},
+      {"attention with everything that is added",
+       disentangled_across,
+       {In::Q, In::K, In::V, In::Bias, In::QueryTerms, In::KeyTerms},
+       {},
+       {},
+       5e-6},
       {"attention with dropout", dropped, {In::Q, In::K, In::V}},
       {"attention's lse", log_sum, {In::Q, In::K}},
       {"attentionWeights", weights, {}, {}, {0, 1}},

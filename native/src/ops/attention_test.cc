@@ -77,6 +77,16 @@ TEST_CASE("attention names the input that does not fit") {
        "sinks must be [2]");
   says(error({q, q, q, offsets, offsets, {}, {}, {}, integers({0, 1, 2})}), ErrorCode::Shape, "attention",
        "positionsK is missing");
+  const auto with_terms = [&](const Value& terms, const Value& table) {
+    return error({q, q, q, offsets, offsets, {}, {}, {}, {}, {}, {}, terms, table});
+  };
+  says(with_terms(rows(3, 5), integers({0})), ErrorCode::Shape, "attention",
+       "queryTerms must be [3, 2 * buckets], not [3, 5]");
+  says(with_terms(rows(2, 6), integers({0})), ErrorCode::Shape, "attention", "not [2, 6]");
+  says(with_terms(rows(3, 6), {}), ErrorCode::Shape, "attention", "queryTable is missing");
+  says(with_terms({}, integers({0})), ErrorCode::Shape, "attention", "queryTerms is missing");
+  says(with_terms(rows(3, 6), integers({0, 3, 1})), ErrorCode::Index, "attention",
+       "queryTable[1] is 3, outside the 3 buckets");
   says(error({q, q, q, offsets, offsets}, two_heads({{"dropout", 0.5}})), ErrorCode::Shape, "attention",
        "key is missing");
   says(error({q, q, q, offsets, offsets}, two_heads({{"dropout", 1.0}})), ErrorCode::Option, "attention",

@@ -54,12 +54,13 @@ class AttentionWeights final : public Primitive {
 
 }  // namespace
 
-// (q, k, queryOffsets, keyOffsets, bias?, bucketTable?, sinks?, positionsQ?, positionsK?) {queries, keys}
+// (q, k, queryOffsets, keyOffsets, bias?, bucketTable?, sinks?, positionsQ?, positionsK?, queryTerms?,
+// queryTable?, keyTerms?, keyTable?) {queries, keys}
 std::vector<Value> build_attention_weights(std::span<const Value> given, const Attributes& attributes) {
   const auto options = AttentionOptions::from(attributes, false);
-  std::vector<Value> inputs = padded_inputs(given, In::Key - 1);
+  std::vector<Value> inputs = padded_inputs(given, In::Count - 2);
   inputs.insert(inputs.begin() + In::V, Value{});
-  inputs.resize(In::Count);
+  inputs.insert(inputs.begin() + In::Key, Value{});
   check_attention_inputs(inputs, options);
   const Dim sequences = inputs[In::QueryOffsets].shape()[0] - Dim(1);
   Type type(inputs[In::Q].dtype(),

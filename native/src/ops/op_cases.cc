@@ -124,10 +124,10 @@ Value Draw::offsets(int64_t sequences, int64_t total) {
 
 std::vector<OpCase> all_op_cases() {
   std::vector<OpCase> cases;
-  for (const auto& list :
-       {attention_cases(), cast_cases(), elementwise_cases(), expert_cases(), gather_cases(),
-        linear_cross_entropy_cases(), matmul_cases(), norm_cases(), random_cases(), reduce_cases(),
-        rope_cases(), score_edit_cases(), shape_cases(), softmax_cases(), top_k_cases()}) {
+  for (const auto& list : {attention_cases(), cast_cases(), elementwise_cases(), expert_cases(),
+                           gather_cases(), linear_cross_entropy_cases(), matmul_cases(), norm_cases(),
+                           random_cases(), reduce_cases(), rope_cases(), score_edit_cases(), shape_cases(),
+                           softmax_cases(), state_space_cases(), top_k_cases()}) {
     cases.insert(cases.end(), list.begin(), list.end());
   }
   return cases;

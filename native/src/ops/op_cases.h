@@ -89,6 +89,7 @@ std::span<const OpCase> rope_cases();
 std::span<const OpCase> score_edit_cases();
 std::span<const OpCase> shape_cases();
 std::span<const OpCase> softmax_cases();
+std::span<const OpCase> state_space_cases();
 std::span<const OpCase> top_k_cases();
 
 std::vector<OpCase> all_op_cases();

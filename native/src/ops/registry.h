@@ -20,6 +20,7 @@ struct OpEntry {
 // is dropped by linkers and runs before main.
 std::span<const OpEntry> attention_ops();
 std::span<const OpEntry> cast_ops();
+std::span<const OpEntry> causal_conv_ops();
 std::span<const OpEntry> checkpoint_ops();
 std::span<const OpEntry> elementwise_ops();
 std::span<const OpEntry> expert_ops();
@@ -35,6 +36,7 @@ std::span<const OpEntry> rope_ops();
 std::span<const OpEntry> score_edit_ops();
 std::span<const OpEntry> shape_ops();
 std::span<const OpEntry> softmax_ops();
+std::span<const OpEntry> state_scan_ops();
 std::span<const OpEntry> top_k_ops();
 
 // All ops, by name.

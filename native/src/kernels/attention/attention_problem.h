@@ -20,13 +20,14 @@ struct AttentionCase {
   int64_t window_left = -1, window_right = -1;
   double softcap = 0, dropout = 0;
   bool bias = false, sinks = false, d_lse = false;
+  bool query_terms = false, key_terms = false;
   Positions positions = Positions::Index;
   uint32_t seed = 1;
 };
 
 template <typename T>
 struct AttentionResult {
-  std::vector<T> o, lse, dq, dk, dv, d_bias, d_sinks, weights;
+  std::vector<T> o, lse, dq, dk, dv, d_bias, d_sinks, d_query_terms, d_key_terms, weights;
   bool operator==(const AttentionResult& other) const {
     const auto same = [](const std::vector<T>& a, const std::vector<T>& b) {
       return a.size() == b.size() &&
@@ -34,6 +35,7 @@ struct AttentionResult {
     };
     return same(o, other.o) && same(lse, other.lse) && same(dq, other.dq) && same(dk, other.dk) &&
            same(dv, other.dv) && same(d_bias, other.d_bias) && same(d_sinks, other.d_sinks) &&
+           same(d_query_terms, other.d_query_terms) && same(d_key_terms, other.d_key_terms) &&
            same(weights, other.weights);
   }
 };
@@ -48,6 +50,7 @@ inline std::vector<int32_t> offsets_of(const std::vector<int32_t>& lengths) {
 template <typename T>
 struct AttentionProblem {
   static constexpr int64_t kBuckets = 5, kDistance = 9, kExtra = 3;
+  static constexpr int64_t kQueryBuckets = 12, kKeyBuckets = 7, kQueryDistance = 20, kKeyDistance = 4;
 
   explicit AttentionProblem(const AttentionCase& given) : settings(given) {
     std::mt19937 random(given.seed);
@@ -76,6 +79,13 @@ struct AttentionProblem {
     sinks = normals(given.heads);
     for (int64_t i = 0; i <= 2 * kDistance; ++i)
       bucket_table.push_back(static_cast<int32_t>(i * i % kBuckets));
+    // One bucket each for near distances and for all beyond them, and buckets in no order.
+    query_terms = normals(queries * (given.heads * kQueryBuckets + kExtra));
+    key_terms = normals(keys * given.heads * kKeyBuckets);
+    for (int64_t i = 0; i <= 2 * kQueryDistance; ++i)
+      query_table.push_back(static_cast<int32_t>(std::clamp<int64_t>(i - 15, 0, kQueryBuckets - 1)));
+    for (int64_t i = 0; i <= 2 * kKeyDistance; ++i)
+      key_table.push_back(static_cast<int32_t>(i * 3 % kKeyBuckets));
     positions_q = positions(given.queries, random);
     positions_k = positions(given.keys, random);
   }
@@ -123,6 +133,14 @@ struct AttentionProblem {
       call.buckets = kBuckets;
       call.bucket_table = bucket_table.data();
       call.max_distance = kDistance;
+    }
+    if (settings.query_terms) {
+      call.query_terms = {query_terms.data(), settings.heads * kQueryBuckets + kExtra, kQueryBuckets,
+                          query_table.data(), kQueryDistance};
+    }
+    if (settings.key_terms) {
+      call.key_terms = {key_terms.data(), settings.heads * kKeyBuckets, kKeyBuckets, key_table.data(),
+                        kKeyDistance};
     }
     if (settings.sinks) call.sinks = sinks.data();
     if (settings.positions != Positions::Index) {
@@ -175,15 +193,24 @@ struct AttentionProblem {
       result.d_sinks.resize(sinks.size());
       gradient.d_sinks = result.d_sinks.data();
     }
+    if (settings.query_terms) {
+      result.d_query_terms.resize(static_cast<size_t>(queries * settings.heads * kQueryBuckets), T(-1));
+      gradient.d_query_terms = result.d_query_terms.data();
+    }
+    if (settings.key_terms) {
+      result.d_key_terms.resize(key_terms.size(), T(-1));
+      gradient.d_key_terms = result.d_key_terms.data();
+    }
     AlignedBytes space(attention_gradient_scratch(kernels, forward, queries, keys, settings.bias, threads));
     attention_backward(kernels, gradient, pool, space.data());
     return result;
   }
 
   AttentionCase settings;
-  std::vector<int32_t> query_offsets, key_offsets, bucket_table, positions_q, positions_k;
+  std::vector<int32_t> query_offsets, key_offsets, bucket_table, query_table, key_table, positions_q,
+      positions_k;
   int64_t queries, keys, q_stride, o_width;
-  std::vector<T> q, k, v, d_o, d_lse, bias, sinks;
+  std::vector<T> q, k, v, d_o, d_lse, bias, sinks, query_terms, key_terms;
 };
 
 }  // namespace tiny

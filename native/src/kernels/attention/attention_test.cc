@@ -67,6 +67,24 @@ const std::vector<AttentionCase>& cases() {
        .value_dim = 8,
        .causal = true},
       {.queries = {20}, .keys = {40}, .head_dim = 130, .value_dim = 200},
+      {.queries = {130, 0, 7}, .keys = {130, 0, 7}, .query_terms = true, .key_terms = true},
+      {.queries = {1, 66}, .keys = {90, 33}, .heads = 4, .kv_heads = 2, .query_terms = true},
+      {.queries = {1, 40}, .keys = {5, 70}, .heads = 30, .kv_heads = 1, .key_terms = true},
+      {.queries = {80},
+       .keys = {80},
+       .window_left = 30,
+       .softcap = 2,
+       .bias = true,
+       .query_terms = true,
+       .key_terms = true},
+      {.queries = {70, 9},
+       .keys = {75, 80},
+       .causal = true,
+       .dropout = 0.25,
+       .d_lse = true,
+       .query_terms = true,
+       .key_terms = true,
+       .positions = Positions::Shuffled},
   };
   return all;
 }
@@ -80,6 +98,7 @@ std::string name_of(const AttentionCase& c) {
   return join(c.queries) + "x " + join(c.keys) + "heads " + std::to_string(c.heads) + "/" +
          std::to_string(c.kv_heads) + " dims " + std::to_string(c.head_dim) + ", " +
          std::to_string(c.value_dim) + (c.causal ? " causal" : "") + (c.bias ? " bias" : "") +
+         (c.query_terms ? " query terms" : "") + (c.key_terms ? " key terms" : "") +
          (c.sinks ? " sinks" : "") + (c.dropout > 0 ? " dropout" : "") + (c.softcap > 0 ? " softcap" : "") +
          " windows " + std::to_string(c.window_left) + ", " + std::to_string(c.window_right) + " positions " +
          std::to_string(static_cast<int>(c.positions));
@@ -137,6 +156,8 @@ TEST_CASE("attention agrees with the float64 reference") {
       CHECK(difference(got.dv, expected.dv) < 4e-6);
       CHECK(difference(got.d_bias, expected.d_bias) < 4e-6);
       CHECK(difference(got.d_sinks, expected.d_sinks) < 4e-6);
+      CHECK(difference(got.d_query_terms, expected.d_query_terms) < 4e-6);
+      CHECK(difference(got.d_key_terms, expected.d_key_terms) < 4e-6);
     }
   }
 }

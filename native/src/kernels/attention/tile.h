@@ -154,25 +154,24 @@ constexpr int64_t kDiagonals = kQueryRows + kKeyTile + 16;
 
 // What is added to scores by distance: a bias, terms of rows, and -inf for unseen pairs of Cover::General.
 struct Addends {
-  float* diagonal;                    // [kDiagonals]: of distance offset + x - (queries - 1)
-  float* row;                         // [kKeyTile]
-  float* block;                       // [kRowBlock, kKeyTile]: all addends, where there are terms
+  float* diagonal;                       // [kDiagonals]: of distance offset + x - (queries - 1)
+  float* row;                            // [kKeyTile]
+  float* block;                          // [kRowBlock, kKeyTile]: all addends, where there are terms
   int32_t *query_buckets, *key_buckets;  // [kDiagonals]: like `diagonal`
-  int32_t* pairs;                     // [kRowBlock, kKeyTile]: buckets pair by pair
-
-  explicit Addends(Pieces& pieces)
-      : diagonal(pieces.take(kDiagonals)),
-        row(pieces.take(kKeyTile)),
-        block(pieces.take(kRowBlock * kKeyTile)),
-        query_buckets(integers(pieces, kDiagonals)),
-        key_buckets(integers(pieces, kDiagonals)),
-        pairs(integers(pieces, kRowBlock * kKeyTile)) {}
-
- private:
-  static int32_t* integers(Pieces& pieces, int64_t count) {
-    return reinterpret_cast<int32_t*>(pieces.take(count));
-  }
+  int32_t* pairs;                        // [kRowBlock, kKeyTile]: buckets pair by pair
 };
+
+TINY_INLINE Addends take_addends(Pieces& pieces) {
+  const auto integers = [&](int64_t count) { return reinterpret_cast<int32_t*>(pieces.take(count)); };
+  Addends addends;
+  addends.diagonal = pieces.take(kDiagonals);
+  addends.row = pieces.take(kKeyTile);
+  addends.block = pieces.take(kRowBlock * kKeyTile);
+  addends.query_buckets = integers(kDiagonals);
+  addends.key_buckets = integers(kDiagonals);
+  addends.pairs = integers(kRowBlock * kKeyTile);
+  return addends;
+}
 
 // Whether bias rows are windows of one diagonal. A single query may stand for several heads.
 TINY_INLINE bool diagonal(const Tile& tile) { return tile.consecutive && tile.queries > 1; }
@@ -189,7 +188,7 @@ TINY_INLINE void prepare_bias(const Addends& addends, const Attention<float>& ca
 
 // Bias and mask of query i, or null; readable for kKeyTile keys.
 TINY_INLINE const float* bias_row(const Addends& addends, const Attention<float>& call, const Tile& tile,
-                                int64_t h, int64_t i) {
+                                  int64_t h, int64_t i) {
   if (call.bias == nullptr && tile.cover != Cover::General) return nullptr;
   if (diagonal(tile)) return addends.diagonal + (tile.queries - 1 - i);
   const int64_t position = query_position(call, tile.sequence, tile.first_query + i);
