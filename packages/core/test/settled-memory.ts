@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { memory } from '../src/index.js'
+import { memory } from '../src/memory.js'
 
 setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc') as () => void

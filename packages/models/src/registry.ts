@@ -49,11 +49,26 @@ const families: Readonly<Record<string, () => Promise<Family>>> = {
 
 /** The supported family that is most like a known one which is not here. */
 const relatives: Readonly<Record<string, readonly string[]>> = {
-  bert: words`albert camembert deberta deberta-v2 distilbert electra modernbert mpnet roberta xlm-roberta`,
-  gpt2: words`cohere deepseek_v2 deepseek_v3 gemma gemma2 gemma3_text gpt_neo gpt_neox gpt_oss gptj granite granitemoe
-    granitemoehybrid llama ministral mistral mixtral olmo2 openai-gpt opt phi3 qwen2 qwen2_moe qwen3 qwen3_moe smollm3
-    stablelm starcoder2`,
-  t5: words`bart blenderbot longt5 m2m_100 marian mbart mt5 pegasus umt5`,
+  bart: words`bart_ls bigbird_pegasus blenderbot-small fsmt led mvp plbart prophetnet`,
+  bert: words`bert-generation convbert ernie funnel megatron-bert mobilebert nezha nomic_bert roformer squeezebert xlnet`,
+  cohere: words`cohere2`,
+  'deberta-v2': words`deberta`,
+  deepseek_v3: words`glm4_moe kimi_k2 longcat_flash`,
+  gemma3_text: words`gemma3 gemma3n gemma3n_text gemma4 gemma4_text`,
+  gpt2: words`bloom codegen ctrl falcon gpt_bigcode gpt_neo mpt xglm`,
+  granitemoehybrid: words`bamba falcon_h1 mamba2 nemotron_h`,
+  granitemoe: words`granitemoeshared`,
+  llama: words`apertus arcee baichuan ernie4_5 exaone4 glm glm4 helium internlm2 llama4 llama4_text nemotron seed_oss yi`,
+  m2m_100: words`nllb-moe seamless_m4t`,
+  mistral: words`ministral3 mistral3`,
+  mixtral: words`dbrx jamba minimax olmoe phimoe`,
+  olmo2: words`olmo olmo3`,
+  phi3: words`phi phi4_multimodal phixtral`,
+  qwen2: words`qwen2_5_vl qwen2_vl`,
+  qwen3: words`qwen3_vl`,
+  qwen3_moe: words`qwen3_next qwen3_vl_moe`,
+  roberta: words`bigbird big_bird camembert-v2 data2vec-text longformer roberta-prelayernorm xlm-roberta-xl xmod`,
+  t5: words`flan-t5 longt5 switch_transformers`,
 }
 
 function words(text: TemplateStringsArray): readonly string[] {

@@ -229,10 +229,11 @@ describe('what is not understood', () => {
   })
 
   it.each([
-    ['deberta', 'bert'],
-    ['gpt_neo', 'gpt2'],
+    ['deberta', 'deberta-v2'],
+    ['falcon', 'gpt2'],
+    ['glm4_moe', 'deepseek_v3'],
     ['longt5', 't5'],
-    ['berd', 'bert'],
+    ['lama', 'llama'],
   ])('model_type %s: the nearest supported is %s', async (modelType, nearest) => {
     await expect(AutoConfig.fromConfig({ model_type: modelType })).rejects.toMatchObject({
       code: 'CONFIG',
