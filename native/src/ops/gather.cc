@@ -176,10 +176,20 @@ std::span<const OpEntry> gather_ops() {
          require_inputs(in, 2);
          return {unpad_rows(in[0], in[1], at.dim("rows"))};
        }},
+      {"shiftRows",
+       [](Inputs in, const Attributes& at) -> Values {
+         require_inputs(in, 2, 1);
+         return {shift_rows(in[0], in[1], at.integer("by"), in.size() > 2 ? in[2] : Value{})};
+       }},
       {"segmentMean",
        [](Inputs in, const Attributes&) -> Values {
          require_inputs(in, 2);
          return {segment_mean(in[0], in[1])};
+       }},
+      {"segmentMax",
+       [](Inputs in, const Attributes&) -> Values {
+         require_inputs(in, 2);
+         return {segment_max(in[0], in[1])};
        }},
   };
   return entries;

@@ -50,10 +50,12 @@ OpInstance all_finite_of(Draw& draw) {
   return {{a, draw.normals({Dim(draw.size(3, 9))})}, [](Inputs in) { return apply("allFinite", in, {}); }};
 }
 
-OpInstance segment_means(Draw& draw) {
+template <bool mean>
+OpInstance segments(Draw& draw) {
   const int64_t tokens = draw.rows(5, 60), sequences = draw.size(3, 9);
   const Value x = draw.normals({Dim(tokens), Dim(draw.size(4, 70))});
-  return {{x, draw.offsets(sequences, tokens)}, [](Inputs in) { return apply("segmentMean", in, {}); }};
+  return {{x, draw.offsets(sequences, tokens)},
+          [](Inputs in) { return apply(mean ? "segmentMean" : "segmentMax", in, {}); }};
 }
 
 }  // namespace
@@ -74,7 +76,8 @@ std::span<const OpCase> reduce_cases() {
       {.name = "argmax with ties", .make = ties, .rowwise = {0}, .strided = {0}},
       {.name = "sumSquares", .make = sum_squares_of, .differentiable = {0, 1, 2}, .strided = {0}},
       {.name = "allFinite", .make = all_finite_of, .strided = {0}},
-      {.name = "segmentMean", .make = segment_means, .differentiable = {0}, .strided = {0}},
+      {.name = "segmentMean", .make = segments<true>, .differentiable = {0}, .strided = {0}},
+      {.name = "segmentMax", .make = segments<false>, .differentiable = {0}, .strided = {0}},
   };
   return cases;
 }

@@ -21,7 +21,16 @@ Value unpad_rows(const Value& x, const Value& offsets, const Dim& rows);
 
 // [tokens, width] -> [sequences, width]: means over each sequence's tokens, zero for one without any.
 Value segment_mean(const Value& x, const Value& offsets);
-// [sequences, width] -> [tokens, width]: its transpose, each row divided among its sequence's tokens.
+// [tokens, width] -> [sequences, width]: the largest of each sequence's tokens, zero for one without any. The
+// gradient goes to the first of equals.
+Value segment_max(const Value& x, const Value& offsets);
+// [sequences, width] -> [tokens, width]: segment_mean's transpose, each row divided among its sequence's
+// tokens.
 Value segment_spread(const Value& x, const Value& offsets, const Dim& tokens);
+
+// [tokens, width] -> the same: each row is the row of its sequence that stands `by` further, zeros where
+// there is none. Of any dtype. `columns` int32 [tokens], unless empty, are where the rows of a sequence
+// stand, rising; without, one follows the other. IndexError where they do not rise.
+Value shift_rows(const Value& x, const Value& offsets, int64_t by, const Value& columns = {});
 
 }  // namespace tiny

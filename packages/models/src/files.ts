@@ -18,6 +18,28 @@ export async function requireFolder(path: string): Promise<void> {
 
 /** A file's JSON object; undefined where there is no such file. @throws CheckpointError naming the file. */
 export async function readJson(folder: string, name: string): Promise<Record<string, unknown> | undefined> {
+  const value = await readValue(folder, name)
+  if (value === undefined) return undefined
+  if (typeof value === 'object' && value !== null && !Array.isArray(value))
+    return value as Record<string, unknown>
+  const path = join(folder, name)
+  throw new CheckpointError(`${path} must hold an object`, { path })
+}
+
+/** A file's JSON list of objects; undefined where there is no such file. @throws CheckpointError naming the file. */
+export async function readJsonList(
+  folder: string,
+  name: string,
+): Promise<Record<string, unknown>[] | undefined> {
+  const value = await readValue(folder, name)
+  const isObject = (item: unknown) => typeof item === 'object' && item !== null && !Array.isArray(item)
+  if (value === undefined) return undefined
+  if (Array.isArray(value) && value.every(isObject)) return value as Record<string, unknown>[]
+  const path = join(folder, name)
+  throw new CheckpointError(`${path} must hold a list of objects`, { path })
+}
+
+async function readValue(folder: string, name: string): Promise<unknown> {
   const path = join(folder, name)
   let text: string
   try {
@@ -26,13 +48,9 @@ export async function readJson(folder: string, name: string): Promise<Record<str
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw new CheckpointError(`${path} cannot be read: ${(error as Error).message}`, { path, cause: error })
   }
-  let value: unknown
   try {
-    value = JSON.parse(text)
+    return JSON.parse(text) as unknown
   } catch (error) {
     throw new CheckpointError(`${path} is not JSON: ${(error as Error).message}`, { path, cause: error })
   }
-  if (typeof value === 'object' && value !== null && !Array.isArray(value))
-    return value as Record<string, unknown>
-  throw new CheckpointError(`${path} must hold an object`, { path })
 }

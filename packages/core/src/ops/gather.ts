@@ -25,5 +25,15 @@ export const padRows = (x: Tensor, offsets: Tensor, length: Size): Tensor =>
 export const unpadRows = (x: Tensor, offsets: Tensor, rows: Size): Tensor =>
   applyOne('unpadRows', [x, offsets], { rows: Dim.of(rows) })
 
+/**
+ * Each row [tokens, width] replaced by the one of its sequence that stands `by` further, zeros where there is none.
+ * `columns`, int32 [tokens], say where the rows of a sequence stand, rising; without, one follows the other.
+ */
+export const shiftRows = (x: Tensor, offsets: Tensor, by: number, columns?: Tensor): Tensor =>
+  applyOne('shiftRows', [x, offsets, columns], { by })
+
 /** Mean of each sequence's rows: [sequences, width]. */
 export const segmentMean = (x: Tensor, offsets: Tensor): Tensor => applyOne('segmentMean', [x, offsets])
+
+/** Largest of each sequence's rows, column by column: [sequences, width]. */
+export const segmentMax = (x: Tensor, offsets: Tensor): Tensor => applyOne('segmentMax', [x, offsets])

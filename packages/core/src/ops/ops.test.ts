@@ -30,6 +30,7 @@ const uses: Use[] = [
   ['where', [3, 4], () => api.where(rows, rows, rows)],
   ['scale', [3, 4], () => api.scale(rows, 2)],
   ['cast', [3, 4], () => api.cast(rows, 'float64')],
+  ['checkpoint', [3, 4], () => api.checkpoint((x) => x.exp(), rows)],
   [
     'matmul',
     [3, 5],
@@ -85,6 +86,7 @@ const uses: Use[] = [
   ['padRows', [2, 2, 4], () => api.padRows(rows, offsets, 2)],
   ['unpadRows', [3, 4], () => api.unpadRows(ones([2, 2, 4]), offsets, 3)],
   ['segmentMean', [2, 4], () => api.segmentMean(rows, offsets)],
+  ['segmentMax', [2, 4], () => api.segmentMax(rows, offsets)],
   ['concat', [6, 4], () => api.concat([rows, rows], 'rows')],
   ['concat', [3, 8], () => api.concat([rows, rows], 'last')],
   ['reshape', [2, 6], () => api.reshape(rows, [2, -1])],
