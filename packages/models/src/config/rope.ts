@@ -1,6 +1,6 @@
 import { ConfigError } from '@tiny/core'
 import type { RopeOptions } from '../blocks/rope.js'
-import { optional, real, type Key } from './keys.js'
+import { optional, real, size, type Key } from './keys.js'
 
 type Parameters = Readonly<Record<string, unknown>>
 
@@ -21,6 +21,7 @@ export const ropeKeys = {
   ropeScaling: optional(parameters),
   ropeTheta: optional(real(0)),
   partialRotaryFactor: optional(real(0)),
+  originalMaxPositionEmbeddings: optional(size(0)),
 }
 
 /** What rotary positions follow from. */
