@@ -111,11 +111,11 @@ class ExpertMatmul final : public Primitive {
     const size_t converted = converted_bias(bias);
     const int64_t size = static_cast<int64_t>(size_of(y.dtype));
     for (int64_t e = 0; e < experts_; ++e) {
+      if (at[e] == at[e + 1]) continue;
       const size_t input = kWeights + (stacked_ ? 0 : static_cast<size_t>(e));
       const View& weight = run.input(input);
       Product p = product(x, weight, y, e);
       p.m = at[e + 1] - at[e];
-      if (p.m == 0) continue;
       p.a.data = x.as<char>() + at[e] * x.row_stride * size;
       p.c = y.as<char>() + at[e] * p.n * size;
       if (converted > 0) {

@@ -58,7 +58,7 @@ export const clampedGlu = ({ alpha, limit }: { alpha: number; limit: number }): 
 type Products = (
   rows: Tensor,
   offsets: Tensor,
-) => { inner: [gate: Tensor, up: Tensor]; down(x: Tensor): Tensor }
+) => { inner: [gate: Tensor, up: Tensor]; down: (x: Tensor) => Tensor }
 
 /**
  * Feed-forward networks of which a router chooses some for each token. Parameters are the file's tensors: a matrix for

@@ -21,7 +21,7 @@ export const deepseekKeys = {
   vHeadDim: size(128),
   nGroup: optional(size(0)),
   topkGroup: optional(size(0)),
-  nRoutedExperts: size(64, 'numLocalExperts'),
+  nRoutedExperts: size(64, 'numExperts'),
   nSharedExperts: orNone(integer(2)),
   numExpertsPerTok: size(0),
   moeIntermediateSize: size(1407),
@@ -68,7 +68,7 @@ export function deepseekDecoder(weights: Weights, config: DeepseekConfig, design
     rope: () => rope,
     cache: { keyWidth: heads * headDim, valueWidth: heads * valueDim },
     mixer: (at, layer) =>
-      new LatentAttention(at, {
+      new LatentAttention(at.at('self_attn'), {
         width: config.hiddenSize,
         heads,
         queryRank: config.qLoraRank,

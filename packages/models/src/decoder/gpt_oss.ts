@@ -56,8 +56,10 @@ export const gptOss = decoderFamily({
     const types = layerTypesOf(config.layerTypes, config.numHiddenLayers, (layer) =>
       layer % 2 === 0 ? 'sliding_attention' : 'full_attention',
     )
-    const { ropeParameters = config.ropeScaling === undefined ? usualRope : undefined } = config
-    const rope = ropeOptions({ ...config, ropeParameters }, { headDim: headDimOf(config), theta: 150_000 })
+    const { ropeParameters, ropeScaling, ropeTheta, partialRotaryFactor, maxPositionEmbeddings } = config
+    const silent = ropeParameters === undefined && ropeScaling === undefined
+    const usual = { ropeParameters: usualRope, ropeTheta, partialRotaryFactor, maxPositionEmbeddings }
+    const rope = ropeOptions(silent ? usual : config, { headDim: headDimOf(config), theta: 150_000 })
     return denseDecoder(weights, config, {
       rope: () => rope,
       attention: (layer) => ({

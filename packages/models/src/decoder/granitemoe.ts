@@ -10,6 +10,12 @@ const stored = [
   ['router.weight', 'router.layer.weight'],
 ] as const
 
+/** The name under which files store a parameter. */
+export function storedExperts(name: string): string {
+  const found = stored.find(([own]) => name.endsWith(`block_sparse_moe.${own}`))
+  return found === undefined ? name : name.slice(0, -found[0].length) + found[1]
+}
+
 /** Granite's mixtures of experts (IBM 2024): Granite's four factors, and the softmax over the chosen logits alone. */
 export const granitemoe = decoderFamily({
   schema: {
@@ -49,10 +55,5 @@ export const granitemoe = decoderFamily({
     })
   },
   languageModel: ({ logitsScaling }) => ({ scale: 1 / logitsScaling }),
-  checkpoint: {
-    stored: (name) => {
-      const found = stored.find(([own]) => name.endsWith(`block_sparse_moe.${own}`))
-      return found === undefined ? name : name.slice(0, -found[0].length) + found[1]
-    },
-  },
+  checkpoint: { stored: storedExperts },
 })
