@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "runtime/cpu.h"
+
 namespace tiny {
 
 namespace {
@@ -91,6 +93,7 @@ int TileProgram::read(int input, Spread spread, size_t size) {
 }
 
 void run_tiles(const TileProgram& program, Run& run) {
+  isa();  // throws for an unusable TINY_ISA, which tiles must not
   const View& out = run.output(0);
   const auto out_size = static_cast<int64_t>(size_of(out.dtype));
   const int64_t width = out.width(), most = kTileBytes / std::max(program.widest, out_size);

@@ -1,13 +1,16 @@
 import type { Row } from '../data/rows.js'
 import { encodeExamples, inputsOf, type Objective, type ObjectiveContext } from './objective.js'
 
+/** Counts for nothing. */
+const ignored = -100
+
 /**
  * Each token from those before it. Texts end with the tokenizer's end-of-sequence token. With `blockSize` all examples
  * are laid end to end and cut into blocks, as GPT was trained; without it an example is a row, and what is longer than
  * a row may be becomes further rows.
  */
 export function causalLanguageModel(context: ObjectiveContext): Objective {
-  const { tokenizer, blockSize, maxLength = Infinity } = context
+  const { tokenizer, blockSize, maxLength = Infinity, ownLabels = false } = context
   const end = tokenizer?.eosTokenId
   return {
     async prepare(examples, name) {
@@ -26,7 +29,11 @@ export function causalLanguageModel(context: ObjectiveContext): Objective {
             0,
           )
     },
-    collate: (rows) => ({ ...inputsOf(rows), labels: inputsOf(rows).inputIds }),
+    collate(rows) {
+      const inputs = inputsOf(rows)
+      const next = (ids: number[]) => [...ids.slice(1), ignored]
+      return { ...inputs, labels: ownLabels ? inputs.inputIds.map(next) : inputs.inputIds }
+    },
   }
 }
 

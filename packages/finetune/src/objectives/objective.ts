@@ -17,6 +17,8 @@ export interface ObjectiveContext {
   readonly label2id: Readonly<Record<string, number>>
   /** Whether the model takes segments; a tokenizer's are left out where it does not. */
   readonly tokenTypes: boolean
+  /** Causal LM: whether the model's labels stand at their own tokens (BART's decoder), not one further on. */
+  readonly ownLabels?: boolean
 }
 
 /** From examples to batches, for one of transformers' tasks. */

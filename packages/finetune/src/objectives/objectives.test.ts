@@ -111,6 +111,9 @@ describe('causal language modelling', () => {
       inputIds: [[1, 2, 3]],
       labels: [[1, 2, 3]],
     })
+    // Where labels stand at their own tokens, they are moved here.
+    const own = objectiveOf('CausalLM', context({ ownLabels: true }))
+    expect(own.collate(rows.slice(0, 1), random)).toEqual({ inputIds: [[1, 2, 3]], labels: [[2, 3, -100]] })
   })
 
   it('ends texts, and lays them end to end in blocks', async () => {

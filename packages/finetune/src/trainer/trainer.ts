@@ -60,6 +60,7 @@ export class Trainer {
       vocabSize: numberIn(config, 'vocabSize'),
       label2id: model.config.label2id,
       tokenTypes: numberIn(config, 'typeVocabSize') !== undefined,
+      ownLabels: model.packSpec.ownLabels === true,
     })
     this.#schedule(1) // refuses names and numbers now rather than after the data is read
   }
