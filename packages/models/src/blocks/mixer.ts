@@ -1,4 +1,15 @@
-import { attention, attentionWeights, concat, gatherRows, zeros, type Size, type Tensor } from '@tiny/core'
+import {
+  attention,
+  attentionWeights,
+  concat,
+  gatherRows,
+  markColumns,
+  zeros,
+  type RecurrentState,
+  type RelativeTerms,
+  type Size,
+  type Tensor,
+} from '@tiny/core'
 import type { Batch, Blind } from '../inputs/batch.js'
 import { attentionDropout } from './dropout.js'
 
@@ -25,6 +36,10 @@ export interface Scores {
   readonly blind?: 'columns' | 'tokens' | undefined
   /** Added to the scores by distance. */
   readonly relative?: { readonly bias: Tensor; readonly bucketTable: Tensor } | undefined
+  /** The same, of each token's own; those of keys are rows of the tokens themselves. */
+  readonly terms?: RelativeTerms | undefined
+  /** Whether padding that is computed sees no key: every column weighs the same (DeBERTa). */
+  readonly paddingSeesNothing?: boolean | undefined
 }
 
 export interface Window {
@@ -39,10 +54,26 @@ export interface Window {
 export interface Mixer {
   /** Queries, keys and values [tokens, heads * headDim] of a layer to [tokens, heads * headDim]. */
   attend(layer: number, q: Tensor, k: Tensor, v: Tensor, scores: Scores): Tensor
+  /** What a layer that is a recurrence runs over. */
+  recur(layer: number): Recurrence
+}
+
+export interface Recurrence {
+  /** int32 [sequences + 1] */
+  readonly offsets: Tensor
+  /** 1 for real tokens, 0 for padding, where that is computed: [tokens, 1]. */
+  readonly real?: Tensor | undefined
+  /** What the sequences have come to in earlier steps. */
+  readonly memory?: Memory | undefined
+}
+
+export interface Memory {
+  readonly convolution?: RecurrentState | undefined
+  readonly scan: RecurrentState
 }
 
 /** Attention from a decoder to an encoder's tokens. */
-export interface CrossMixer extends Mixer {
+export interface CrossMixer extends Pick<Mixer, 'attend'> {
   /** Keys and values of a layer: projected from the encoder's hidden states, or kept from an earlier step. */
   keysAndValues(layer: number, project: (encoder: Tensor) => [k: Tensor, v: Tensor]): [k: Tensor, v: Tensor]
 }
@@ -74,12 +105,22 @@ export class SelfMixer implements Mixer {
       positionsQ: columns,
       positionsK: padding?.keyColumns ?? columns,
     }
-    record(this.#recorder, q, keys, scores, places)
+    const ofKeys = padding === undefined ? scores : withRowsOfKeys(scores, padding.keyRows)
+    record(this.#recorder, q, keys, ofKeys, places)
     const seen = attention(q, keys, values, {
-      ...kernelOptions(scores),
+      ...kernelOptions(ofKeys),
       ...places,
       ...attentionDropout(scores.dropout),
     })
+    if (padding !== undefined && scores.paddingSeesNothing === true) {
+      const evenQueries = q.detach().scale(0)
+      const even = attention(evenQueries, k.detach(), v, {
+        ...evenly(scores, offsets, offsets),
+        ...attentionDropout(scores.dropout),
+      })
+      const { real } = this.recur()
+      return seen.mul(real!).add(even.sub(even.mul(real!)))
+    }
     return padding?.blind !== undefined && scores.causal && scores.sinks === undefined
       ? seen.add(
           scores.blind === 'tokens'
@@ -87,6 +128,14 @@ export class SelfMixer implements Mixer {
             : attendBlindly(q, k, v, scores, offsets, padding.blind),
         )
       : seen
+  }
+
+  recur(): Recurrence {
+    const { inputIds, offsets, padding } = this.#batch
+    if (padding === undefined) return { offsets }
+    const tokens = inputIds.dim(0)
+    const rows = padding.keyRows.reshape([1, padding.keyRows.dim(0)])
+    return { offsets, real: markColumns(rows, tokens).reshape([tokens, 1]) }
   }
 }
 
@@ -117,7 +166,7 @@ export class EncoderMixer implements CrossMixer {
 
 /** What the attention ops take of `Scores`. */
 export function kernelOptions(scores: Scores) {
-  const { heads, kvHeads, headDim, valueDim, scale, causal, window, softcap, sinks, relative } = scores
+  const { heads, kvHeads, headDim, valueDim, scale, causal, window, softcap, sinks, relative, terms } = scores
   return {
     heads,
     headDim,
@@ -130,7 +179,15 @@ export function kernelOptions(scores: Scores) {
     ...(softcap === undefined ? {} : { softcap }),
     ...(sinks === undefined ? {} : { sinks }),
     ...(relative === undefined ? {} : { bias: relative.bias, bucketTable: relative.bucketTable }),
+    ...terms,
   }
+}
+
+/** The same scores where some tokens alone are keys. */
+function withRowsOfKeys(scores: Scores, rows: Tensor): Scores {
+  const { terms } = scores
+  if (terms?.keyTerms == null) return scores
+  return { ...scores, terms: { ...terms, keyTerms: gatherRows(terms.keyTerms, rows) } }
 }
 
 interface Places {
@@ -168,7 +225,7 @@ function attendBlindly(
 ): Tensor {
   const { scale, softcap } = scores
   const flowing = attention(gatherRows(q, blind.rows), k, v.detach(), {
-    ...evenly(scores, offsets, blind),
+    ...evenly(scores, blind.offsets, offsets),
     scale: scale * faintness,
     ...(softcap === undefined ? {} : { softcap: softcap * faintness }),
   })
@@ -189,12 +246,19 @@ function attendEvenly(
   blind: Blind<Tensor>,
 ): Tensor {
   const queries = gatherRows(q, blind.rows).detach().scale(0)
-  return scattered(attention(queries, k.detach(), v, evenly(scores, keyOffsets, blind)), blind)
+  return scattered(attention(queries, k.detach(), v, evenly(scores, blind.offsets, keyOffsets)), blind)
 }
 
-const evenly = (scores: Scores, keyOffsets: Tensor, blind: Blind<Tensor>) => ({
-  ...kernelOptions({ ...scores, causal: false, window: undefined, softcap: undefined, relative: undefined }),
-  queryOffsets: blind.offsets,
+const evenly = (scores: Scores, queryOffsets: Tensor, keyOffsets: Tensor) => ({
+  ...kernelOptions({
+    ...scores,
+    causal: false,
+    window: undefined,
+    softcap: undefined,
+    relative: undefined,
+    terms: undefined,
+  }),
+  queryOffsets,
   keyOffsets,
 })
 

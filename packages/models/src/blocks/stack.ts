@@ -63,4 +63,12 @@ export interface CacheShape {
   readonly valueWidth: number
   /** A sequence that grows beyond this many tokens is computed anew, since all its keys turn otherwise (Phi-3). */
   readonly anewBeyond?: number | undefined
+  /** What a layer keeps of a sequence where it is a recurrence, which keeps no keys and values. */
+  readonly recurrent?: ((layer: number) => RecurrentShape | undefined) | undefined
+}
+
+/** Elements of a sequence's state: a short convolution's last inputs, and what a scan has come to. */
+export interface RecurrentShape {
+  readonly convolution: number
+  readonly scan: number
 }

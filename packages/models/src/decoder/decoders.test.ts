@@ -1,9 +1,12 @@
+import { compile, gradients, type Tensor } from '@tiny/core'
 import { describe, expect, it } from 'vitest'
 import { decoderLogits } from '../../test/decoder-reference.js'
 import { difference } from '../../test/golden.js'
+import type { Tensors } from '../../test/reference.js'
 import { shake } from '../../test/shake.js'
 import { AutoModelForCausalLM } from '../auto.js'
 import type { GenerativeModel } from '../generation/generative-model.js'
+import { packTrainingBatch, trainingLoss } from '../training.js'
 
 // Families and options that no golden case has, against a float64 reference. Sizes are odd and small.
 const vocabulary = 29
@@ -136,7 +139,7 @@ const variants: Readonly<Record<string, readonly object[]>> = {
     { ...small, use_bias: false, tie_word_embeddings: false, norm_epsilon: 1e-2, hidden_act: 'relu' },
   ],
   stablelm: [
-    { ...small, hidden_size: 32, partial_rotary_factor: 0.25, use_qkv_bias: true },
+    { ...small, hidden_size: 32, use_qkv_bias: true },
     { ...small, partial_rotary_factor: 0.67, use_parallel_residual: true, qk_layernorm: true },
   ],
   cohere: [
@@ -208,6 +211,70 @@ describe('generation', () => {
     for (const [row, prompt] of prompts.entries())
       expect(sequences[row]).toEqual(await slowly(model, prompt, 9))
   })
+})
+
+it.each(['mistral', 'gemma2', 'gemma3_text'])(
+  'windows of %s reach over blocks of the cache',
+  async (modelType) => {
+    const config = { ...usual(modelType), sliding_window: 70, max_position_embeddings: 200 }
+    await using model = await AutoModelForCausalLM.fromConfig(config)
+    shake(model)
+    const prompts = [90, 126].map((length) =>
+      Array.from({ length }, (_, i) => (i * i + 3 * i + (i % 5)) % vocabulary),
+    )
+    const { sequences } = await model.generate({ inputIds: prompts }, { maxNewTokens: 6 })
+    for (const [row, prompt] of prompts.entries())
+      expect(sequences[row]).toEqual(await slowly(model, prompt, 6))
+  },
+)
+
+describe('gradients', () => {
+  /** Mean cross-entropy of each token's successor, in float64. */
+  function lossOf(tensors: Tensors, config: Record<string, unknown>, row: readonly number[]): number {
+    const logits = decoderLogits(tensors, config, row)
+    const losses = row.slice(1).map((next, t) => {
+      const most = Math.max(...logits[t]!)
+      return most + Math.log(logits[t]!.reduce((sum, v) => sum + Math.exp(v - most), 0)) - logits[t]![next]!
+    })
+    return losses.reduce((a, b) => a + b, 0) / losses.length
+  }
+
+  it.each(['gptj', 'opt', 'ministral', 'olmo2', 'starcoder2', 'stablelm', 'cohere'])(
+    'of every parameter of %s are differences of the loss',
+    async (modelType) => {
+      const config = cases.filter((one) => one['model_type'] === modelType).at(-1)!
+      const row = ids.slice(0, 9)
+      await using model = await AutoModelForCausalLM.fromConfig(config)
+      const tensors = shake(model)
+      const names = [...model.namedParameters()].map(([name]) => name)
+      using compiled = compile((batch: { batch: Record<string, Tensor> }) => {
+        const { lossSum, count } = trainingLoss(model, batch)
+        return [...gradients(lossSum.div(count), model.parameters())].map(([, gradient]) => gradient)
+      })
+      const inputs = { inputIds: [row], labels: [row] }
+      const found = await compiled(packTrainingBatch(model, inputs) as never)
+      const short: string[] = []
+      names.forEach((name, n) => {
+        const { shape, data } = tensors.get(name)!
+        const direction = Array.from(data, (_, i) => ((i * i * 31 + i * 7) % 11 < 5 ? 1 : -1))
+        const along = (step: number) =>
+          lossOf(
+            new Map([
+              ...tensors,
+              [name, { shape, data: Array.from(data, (v, i) => v + step * direction[i]!) }],
+            ]),
+            config,
+            row,
+          )
+        const want = (along(1e-5) - along(-1e-5)) / 2e-5
+        const gradient = found[n]!.data as Float32Array
+        const got = gradient.reduce((sum, v, i) => sum + v * direction[i]!, 0)
+        const scale = Math.hypot(...gradient) * Math.sqrt(gradient.length)
+        if (!(Math.abs(got - want) <= 1e-4 * scale + 1e-6)) short.push(`${name}: ${got}, not ${want}`)
+      })
+      expect(short).toEqual([])
+    },
+  )
 })
 
 it('rotates new tokens by the length of their time where frequencies are dynamic, and leaves the cache', async () => {

@@ -68,8 +68,8 @@ export interface DenseDesign {
   /** Of queries, keys and values; and of the output. `attention_bias` unless given. */
   readonly bias?: { readonly qkv: boolean; readonly output: boolean }
   readonly attention?: (layer: number) => Partial<AttentionOptions>
-  /** In place of attention. */
-  readonly mixer?: (weights: Weights, layer: number) => TokenMixer
+  /** In place of a layer's attention, from the layer's weights. */
+  readonly mixer?: (weights: Weights, layer: number) => TokenMixer | undefined
   /** What a layer keeps of a token, where it is not attention's; null where tokens see what follows them. */
   readonly cache?: Partial<Omit<CacheShape, 'layers'>> | null
   /** null for a layer without positions (NoPE). The configuration's one set for all unless given. */
@@ -122,7 +122,7 @@ export function denseDecoder(weights: Weights, config: DenseConfig, design: Dens
     })
   const layer = (at: Weights, index: number): DecoderLayer =>
     new DecoderLayer({
-      mixer: design.mixer?.(at.at('self_attn'), index) ?? attention(at.at('self_attn'), index),
+      mixer: design.mixer?.(at, index) ?? attention(at.at('self_attn'), index),
       feedForward:
         design.feedForward?.(at, index) ??
         gatedMlp(at.at('mlp'), config, { dropout: design.dropout?.feedForward ?? 0 }),

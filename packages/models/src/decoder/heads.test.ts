@@ -31,13 +31,25 @@ const all = ['CausalLM', 'SequenceClassification', 'TokenClassification', 'Quest
 const noAnswers = all.slice(0, 3)
 
 const families: Readonly<
-  Record<string, { config: object; name: string; tasks: string[]; answers?: string; norm?: string }>
+  Record<string, { config: object; name: string; tasks: string[]; answers?: string; classes?: object }>
 > = {
   llama: { config: dense, name: 'Llama', tasks: all, answers: 'transformer' },
   mistral: { config: dense, name: 'Mistral', tasks: all, answers: 'model' },
   ministral: { config: dense, name: 'Ministral', tasks: all, answers: 'transformer' },
   qwen2: { config: dense, name: 'Qwen2', tasks: all, answers: 'transformer' },
   qwen3: { config: dense, name: 'Qwen3', tasks: all, answers: 'transformer' },
+  gemma3_text: {
+    config: { ...dense, head_dim: 8 },
+    name: 'Gemma3',
+    tasks: ['CausalLM', 'SequenceClassification'],
+    classes: { Base: 'Gemma3TextModel', SequenceClassification: 'Gemma3TextForSequenceClassification' },
+  },
+  'openai-gpt': {
+    config: gpt,
+    name: 'OpenAIGPT',
+    tasks: ['CausalLM', 'SequenceClassification'],
+    classes: { CausalLM: 'OpenAIGPTLMHeadModel' },
+  },
   granite: { config: dense, name: 'Granite', tasks: ['CausalLM'] },
   smollm3: { config: dense, name: 'SmolLM3', tasks: all, answers: 'transformer' },
   gemma: { config: { ...dense, head_dim: 8 }, name: 'Gemma', tasks: noAnswers },
@@ -77,65 +89,73 @@ const inputs: Readonly<Record<string, ModelInputs>> = {
   QuestionAnswering: { inputIds: [[3, 4, 5, 6]], startPositions: [1], endPositions: [2] },
 }
 
-describe.each(Object.entries(families))('%s', (modelType, { config, name, tasks, answers }) => {
-  it('has the classes of transformers', async () => {
-    const { classes } = await familyOf(modelType, 'this test')
-    expect(classes).toEqual({
-      Base: `${name}Model`,
-      ...Object.fromEntries(tasks.map((task) => [task, `${name}For${task}`])),
+describe.each(Object.entries(families))(
+  '%s',
+  (modelType, { config, name, tasks, answers, classes: named }) => {
+    it('has the classes of transformers', async () => {
+      const { classes } = await familyOf(modelType, 'this test')
+      expect(classes).toEqual({
+        Base: `${name}Model`,
+        ...Object.fromEntries(tasks.map((task) => [task, `${name}For${task}`])),
+        ...named,
+      })
     })
-  })
 
-  it.each(tasks)('computes a loss, saves and loads again: %s', async (task) => {
-    const width = modelType === 'opt' ? 10 : 16
-    await using model = await classFor(task).fromConfig({ model_type: modelType, ...config }, { seed: 3 })
-    const heads: Record<string, [string, number[]][]> = {
-      SequenceClassification: [['score.weight', [3, width]]],
-      TokenClassification:
-        modelType === 'gpt_neox'
-          ? [
-              ['classifier.weight', [3, width]],
-              ['classifier.bias', [3]],
-            ]
-          : [
-              ['score.weight', [3, width]],
-              ['score.bias', [3]],
-            ],
-      QuestionAnswering: [
-        ['qa_outputs.weight', [2, width]],
-        ['qa_outputs.bias', [2]],
-      ],
-    }
-    const parameters = new Map([...model.namedParameters()].map(([key, { shape }]) => [key, shape]))
-    for (const [key, shape] of heads[task] ?? []) expect(parameters.get(key)).toEqual(shape)
-    const places = new Set([...parameters.keys()].map((key) => key.split('.')[0]))
-    const place = { gpt_neox: 'gpt_neox', gptj: 'transformer' }[modelType] ?? 'model'
-    const outside = {
-      CausalLM: 'lm_head',
-      TokenClassification: modelType === 'gpt_neox' ? 'classifier' : 'score',
-    }
-    const head = task === 'QuestionAnswering' ? 'qa_outputs' : (outside[task as 'CausalLM'] ?? 'score')
-    const inside = task === 'QuestionAnswering' ? answers! : place
-    expect([...places].every((one) => one === inside || one === head)).toBe(true)
-    const { loss } = await model.run(inputs[task]!)
-    expect(loss).toBeGreaterThan(0)
-
-    const folder = await mkdtemp(join(tmpdir(), 'tiny-heads-'))
-    try {
-      await model.savePretrained(folder)
-      await using again = await classFor(task).fromPretrained(folder)
-      expect(again.loadReport).toEqual({ drawn: [], absent: [], unread: [] })
-      expect((await again.run(inputs[task]!)).loss).toBe(loss)
-      if (task !== 'CausalLM') return
-      // A classifier from a language model: the body is found wherever the class keeps it.
-      for (const other of tasks.filter((one) => one !== 'CausalLM')) {
-        await using classifier = await classFor(other).fromPretrained(folder, { newHead: true })
-        expect(classifier.loadReport.drawn.every((key) => /^(score|classifier|qa_outputs)\./.test(key))).toBe(
-          true,
-        )
+    it.each(tasks)('computes a loss, saves and loads again: %s', async (task) => {
+      const width = modelType === 'opt' ? 10 : 16
+      await using model = await classFor(task).fromConfig({ model_type: modelType, ...config }, { seed: 3 })
+      const heads: Record<string, [string, number[]][]> = {
+        SequenceClassification: [['score.weight', [3, width]]],
+        TokenClassification:
+          modelType === 'gpt_neox'
+            ? [
+                ['classifier.weight', [3, width]],
+                ['classifier.bias', [3]],
+              ]
+            : [
+                ['score.weight', [3, width]],
+                ['score.bias', [3]],
+              ],
+        QuestionAnswering: [
+          ['qa_outputs.weight', [2, width]],
+          ['qa_outputs.bias', [2]],
+        ],
       }
-    } finally {
-      await rm(folder, { recursive: true })
-    }
-  })
-})
+      const parameters = new Map([...model.namedParameters()].map(([key, { shape }]) => [key, shape]))
+      for (const [key, shape] of heads[task] ?? []) expect(parameters.get(key)).toEqual(shape)
+      const places = new Set([...parameters.keys()].map((key) => key.split('.')[0]))
+      const place =
+        { gpt_neox: 'gpt_neox', gptj: 'transformer', 'openai-gpt': 'transformer' }[modelType] ?? 'model'
+      const outside = {
+        CausalLM: 'lm_head',
+        TokenClassification: modelType === 'gpt_neox' ? 'classifier' : 'score',
+      }
+      const head = task === 'QuestionAnswering' ? 'qa_outputs' : (outside[task as 'CausalLM'] ?? 'score')
+      const inside = task === 'QuestionAnswering' ? answers! : place
+      expect([...places].every((one) => one === inside || one === head)).toBe(true)
+      const { loss } = await model.run(inputs[task]!)
+      expect(loss).toBeGreaterThan(0)
+
+      const folder = await mkdtemp(join(tmpdir(), 'tiny-heads-'))
+      try {
+        await model.savePretrained(folder)
+        await using again = await classFor(task).fromPretrained(folder)
+        expect(again.loadReport).toEqual({ drawn: [], absent: [], unread: [] })
+        expect((await again.run(inputs[task]!)).loss).toBe(loss)
+        if (task !== 'CausalLM') return
+        await using base = await auto.AutoModel.fromPretrained(folder)
+        const { lastHiddenState } = await base.run({ inputIds: [[3, 4, 5]] })
+        expect(lastHiddenState!.shape).toEqual([1, 3, width])
+        // A classifier from a language model: the body is found wherever the class keeps it.
+        for (const other of tasks.filter((one) => one !== 'CausalLM')) {
+          await using classifier = await classFor(other).fromPretrained(folder, { newHead: true })
+          expect(
+            classifier.loadReport.drawn.every((key) => /^(score|classifier|qa_outputs)\./.test(key)),
+          ).toBe(true)
+        }
+      } finally {
+        await rm(folder, { recursive: true })
+      }
+    })
+  },
+)

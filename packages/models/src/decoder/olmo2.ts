@@ -1,6 +1,6 @@
 import { acrossHeads, rmsNorms } from '../blocks/norms.js'
-import { nonNegative, size } from '../config/keys.js'
-import { biasKeys, branchNorms, denseDecoder, denseKeys } from './dense.js'
+import { flag, nonNegative, size } from '../config/keys.js'
+import { branchNorms, denseDecoder, denseKeys } from './dense.js'
 import { decoderFamily, requireHeads } from './generic.js'
 
 /** OLMo 2 (OLMo team 2025): norms behind the branches, and of all queries and all keys at once. */
@@ -9,7 +9,7 @@ export const olmo2 = decoderFamily({
     modelType: 'olmo2',
     keys: {
       ...denseKeys,
-      attentionBias: biasKeys.attentionBias,
+      attentionBias: flag(false),
       vocabSize: size(50304),
       rmsNormEps: nonNegative(1e-5),
     },

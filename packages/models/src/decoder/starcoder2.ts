@@ -31,12 +31,13 @@ export const starcoder2 = decoderFamily({
       useBias: flag(true),
     },
     defaults: { bosTokenId: 50256, eosTokenId: 50256, tieWordEmbeddings: true },
-    // Names of classes and of a norm that there is but one of.
+    // Of older code: classes that there is but one of, the epsilon under another name.
     neutral: [
       'activation_function',
       'mlp_type',
       'norm_type',
       'attention_softmax_in_fp32',
+      'layer_norm_epsilon',
       'scale_attention_softmax_in_fp32',
       'scale_attn_weights',
     ],
