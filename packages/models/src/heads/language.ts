@@ -43,8 +43,11 @@ export class VocabularyHead implements LanguageHead {
     this.#bias = bias === undefined ? undefined : weights.declare(bias, [vocabSize], zeros)
     this.#transform = new Transform(weights, backbone.width, transform)
     this.#decoder = tied ?? weights.at(decoder).declare('weight', [vocabSize, this.#transform.width], weight)
+    // Of whole models alone: their decoder by itself has none (BartForCausalLM).
     this.#logitsBias =
-      logitsBias === undefined ? undefined : weights.as('optional').buffer(logitsBias, [1, vocabSize], zeros)
+      logitsBias === undefined || !('encoder' in backbone)
+        ? undefined
+        : weights.as('optional').buffer(logitsBias, [1, vocabSize], zeros)
   }
 
   outputs(hidden: Tensor, _batch: Batch<Tensor>, rows?: Tensor): HeadOutput[] {

@@ -65,6 +65,8 @@ export interface PackSpec {
   readonly eosTokenId?: number | readonly number[] | undefined
   /** Of pairs of sentences: what pretraining calls their label, and how many classes it has. */
   readonly sentencePair?: Pick<SentencePairOptions, 'label' | 'classes'> | undefined
+  /** Whether a causal language model's labels stand at their own tokens. */
+  readonly ownLabels?: boolean | undefined
   readonly decoder?: DecoderSpec
 }
 

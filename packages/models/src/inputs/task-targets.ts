@@ -54,7 +54,7 @@ export function labelNames({ task, sentencePair }: PackSpec): readonly (typeof e
 
 const readers: Readonly<Record<Exclude<Task, 'Base' | 'TextEncoding'>, ReadTargets>> = {
   MaskedLM: (labelled) => ofTokens(labelled, false),
-  CausalLM: (labelled) => ofTokens(labelled, true),
+  CausalLM: (labelled) => ofTokens(labelled, labelled.spec.ownLabels !== true),
   Seq2SeqLM: (labelled) => ofTokens(labelled, false),
   TokenClassification: (labelled) => ofTokens(labelled, false),
 

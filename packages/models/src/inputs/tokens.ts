@@ -13,6 +13,8 @@ export interface TokenSpec {
   readonly positions?: PositionRule | undefined
   /** Kinds of tokens; undefined where the model has none. */
   readonly typeVocabSize?: number | undefined
+  /** Whether a model without kinds of tokens is given them all the same, by its tokenizer (DeBERTa). */
+  readonly ignoresTypes?: boolean
 }
 
 /** Tokens of a row that the table of positions has room for; undefined where positions have no bound. */
@@ -58,7 +60,9 @@ export function packTokens(
   if (positionIds !== undefined) requireSameShape(ids, positionIds)
   if (tokenTypeIds !== undefined) {
     requireSameShape(ids, tokenTypeIds)
-    requireIds(tokenTypeIds, spec.typeVocabSize ?? 0, 'table of token types')
+    if (spec.ignoresTypes !== true || spec.typeVocabSize !== undefined) {
+      requireIds(tokenTypeIds, spec.typeVocabSize ?? 0, 'table of token types')
+    }
   }
   const all = options.computePadding === true
   const isToken = (row: number, column: number) => all || mask === undefined || mask.rows[row]![column] === 1
