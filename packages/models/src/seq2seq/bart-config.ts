@@ -22,6 +22,8 @@ const keys = {
   initStd: nonNegative(0.02),
   classifierDropout: share(0),
   scaleEmbedding: flag(false),
+  // Written by causal language models, whose class says so anyway.
+  isDecoder: flag(false),
 } satisfies Keys
 
 export type BartKeys = typeof keys

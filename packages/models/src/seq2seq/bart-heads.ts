@@ -1,5 +1,6 @@
 import type { CheckpointNames, Heads } from '../family.js'
 import { activationOf } from '../blocks/activations.js'
+import type { Task } from '../task.js'
 import { normal } from '../parameters/initialisers.js'
 import type { BartConfig } from './bart-config.js'
 
@@ -35,12 +36,14 @@ export const bartHeads = {
 
 /** Names of a table that encoder, decoder and head share. */
 export const bartCheckpoint = {
-  spellings: (name: string) =>
-    name.endsWith('shared.weight')
-      ? ['encoder.embed_tokens.weight', 'decoder.embed_tokens.weight'].map((other) =>
-          name.replace('shared.weight', other),
-        )
-      : [],
+  spellings(name: string) {
+    const words = ['shared.weight', 'encoder.embed_tokens.weight', 'decoder.embed_tokens.weight']
+    // A decoder alone has a table of its own, whole models one for both sides.
+    const here = name.endsWith(words[0]!) ? words[0]! : name.endsWith(words[2]!) ? words[2]! : undefined
+    return here === undefined
+      ? []
+      : words.filter((other) => other !== here).map((other) => name.replace(here, other))
+  },
   ignored: [
     /(^|\.)(en|de)coder\.(version|embed_tokens\.weight)$/,
     // Computed from the configuration.
@@ -48,6 +51,8 @@ export const bartCheckpoint = {
   ],
   tie: {
     embeddings: 'model.shared.weight',
+    embeddingsOf: (_config: BartConfig, task: Task) =>
+      task === 'CausalLM' ? 'model.decoder.embed_tokens.weight' : 'model.shared.weight',
     head: 'lm_head.weight',
     fromFile: ({ tieWordEmbeddings }: BartConfig) => tieWordEmbeddings,
     fresh: ({ tieWordEmbeddings }: BartConfig) => tieWordEmbeddings,

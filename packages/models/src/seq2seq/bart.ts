@@ -3,7 +3,7 @@ import type { Family } from '../family.js'
 import { normal } from '../parameters/initialisers.js'
 import { bartKeys, bartSchema, type BartKeys } from './bart-config.js'
 import { bartCheckpoint, bartHeads } from './bart-heads.js'
-import { EncoderDecoder, type EncoderDecoderParts } from './encoder-decoder.js'
+import { buildEncoderDecoder, type EncoderDecoderParts } from './encoder-decoder.js'
 
 /** Two rows of the table stand before the first position: fairseq counted from its padding's id. */
 export const learnedOffset = 2
@@ -44,16 +44,18 @@ export const bart: Family<BartKeys> = {
   classes: {
     Base: 'BartModel',
     Seq2SeqLM: 'BartForConditionalGeneration',
+    CausalLM: 'BartForCausalLM',
     SequenceClassification: 'BartForSequenceClassification',
     QuestionAnswering: 'BartForQuestionAnswering',
   },
   prefix: 'model',
-  build: (weights, config) => new EncoderDecoder(weights, config, parts),
+  build: buildEncoderDecoder(parts),
   tokens: ({ vocabSize, maxPositionEmbeddings }) => ({
     vocabSize,
     maxPositions: maxPositionEmbeddings + learnedOffset,
     positions: { rule: 'columns', offset: learnedOffset },
   }),
+  ownLabels: true,
   shift: { first: 'start', fromInputs: true },
   heads: bartHeads,
   checkpoint: bartCheckpoint,

@@ -2,7 +2,7 @@ import type { Family } from '../family.js'
 import { learnedPositions } from './bart.js'
 import { bartKeys, bartSchema, type BartKeys } from './bart-config.js'
 import { bartCheckpoint, conditionalGeneration } from './bart-heads.js'
-import { EncoderDecoder, type EncoderDecoderParts } from './encoder-decoder.js'
+import { buildEncoderDecoder, type EncoderDecoderParts } from './encoder-decoder.js'
 
 const parts: EncoderDecoderParts = { norms: 'pre', embeddingNorm: false, positions: learnedPositions(0) }
 
@@ -26,10 +26,15 @@ export const blenderbot: Family<BartKeys> = {
     defaults: { padTokenId: 0, bosTokenId: 1, eosTokenId: 2, decoderStartTokenId: 1, isEncoderDecoder: true },
     generation: { forced_eos_token_id: 2, encoder_no_repeat_ngram_size: 3 },
   },
-  classes: { Base: 'BlenderbotModel', Seq2SeqLM: 'BlenderbotForConditionalGeneration' },
+  classes: {
+    Base: 'BlenderbotModel',
+    Seq2SeqLM: 'BlenderbotForConditionalGeneration',
+    CausalLM: 'BlenderbotForCausalLM',
+  },
   prefix: 'model',
-  build: (weights, config) => new EncoderDecoder(weights, config, parts),
+  build: buildEncoderDecoder(parts),
   tokens: ({ vocabSize, maxPositionEmbeddings }) => ({ vocabSize, maxPositions: maxPositionEmbeddings }),
+  ownLabels: true,
   shift: { first: 'start', fromInputs: false },
   heads: { languageModel: conditionalGeneration },
   checkpoint: bartCheckpoint,

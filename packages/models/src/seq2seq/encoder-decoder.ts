@@ -8,10 +8,19 @@ import type { CrossMixer, Mixer } from '../blocks/mixer.js'
 import { Mlp } from '../blocks/mlp.js'
 import { LayerNorm } from '../blocks/norms.js'
 import { runLayer } from '../blocks/recompute.js'
-import type { CacheShape, CrossStack, PairBackbone, Stack, StackContext } from '../blocks/stack.js'
+import type {
+  Backbone,
+  CacheShape,
+  CrossStack,
+  PairBackbone,
+  SingleBackbone,
+  Stack,
+  StackContext,
+} from '../blocks/stack.js'
 import type { Batch } from '../inputs/batch.js'
 import { normal, normalWithZeroRow } from '../parameters/initialisers.js'
 import type { Weights } from '../parameters/weights.js'
+import type { BuildOptions } from '../family.js'
 import type { BartConfig } from './bart-config.js'
 
 /** What families of BART's kind differ in. */
@@ -182,6 +191,30 @@ class EncoderDecoderStack implements CrossStack {
   }
 }
 
+const wordsOf = (weights: Weights, config: BartConfig, place: string, rows: number): Embedding =>
+  new Embedding(weights.at(place), rows, config.dModel, {
+    weight: normalWithZeroRow(config.initStd, config.padTokenId),
+    paddingIdx: config.padTokenId,
+  })
+
+/** The decoder without an encoder: its layers keep their attention to one, which nothing calls for. */
+export class LoneDecoder implements SingleBackbone {
+  readonly width: number
+  readonly cache: CacheShape
+  readonly embeddings: Parameter
+  readonly stack: Stack
+
+  constructor(weights: Weights, config: BartConfig, parts: EncoderDecoderParts) {
+    const { dModel: width, decoderLayers: layers, vocabSize } = config
+    const rows = parts.ownDecoderVocabulary?.(config) ?? vocabSize
+    const words = wordsOf(weights, config, 'decoder.embed_tokens', rows)
+    this.width = width
+    this.cache = { layers, keyWidth: width, valueWidth: width }
+    this.embeddings = words.weight
+    this.stack = new EncoderDecoderStack(weights.at('decoder'), config, parts, decoderSize(config), words)
+  }
+}
+
 /** BART (Lewis et al. 2020) and those that are like it: an encoder–decoder with positions in its embeddings. */
 export class EncoderDecoder implements PairBackbone {
   readonly width: number
@@ -191,12 +224,8 @@ export class EncoderDecoder implements PairBackbone {
   readonly decoder: CrossStack
 
   constructor(weights: Weights, config: BartConfig, parts: EncoderDecoderParts) {
-    const { dModel: width, vocabSize, padTokenId: paddingIdx } = config
-    const table = (place: string, rows: number) =>
-      new Embedding(weights.at(place), rows, width, {
-        weight: normalWithZeroRow(config.initStd, paddingIdx),
-        paddingIdx,
-      })
+    const { dModel: width, vocabSize } = config
+    const table = (place: string, rows: number) => wordsOf(weights, config, place, rows)
     const own = parts.ownDecoderVocabulary?.(config)
     const apart = own !== undefined || storesTwice(weights, config)
     const source = table(apart ? 'encoder.embed_tokens' : 'shared', vocabSize)
@@ -215,3 +244,9 @@ export class EncoderDecoder implements PairBackbone {
  */
 const storesTwice = (weights: Weights, { tieWordEmbeddings }: BartConfig): boolean =>
   !tieWordEmbeddings && (weights.stores('encoder.embed_tokens.weight') || !weights.stores('shared.weight'))
+
+/** Builds the model of a task: a causal language model is the decoder alone. */
+export const buildEncoderDecoder =
+  (parts: EncoderDecoderParts) =>
+  (weights: Weights, config: BartConfig, { task }: BuildOptions): Backbone =>
+    task === 'CausalLM' ? new LoneDecoder(weights, config, parts) : new EncoderDecoder(weights, config, parts)

@@ -3,7 +3,7 @@ import type { Config } from '../config/config.js'
 import type { Family } from '../family.js'
 import { bartKeys, bartSchema } from './bart-config.js'
 import { conditionalGeneration } from './bart-heads.js'
-import { EncoderDecoder, type EncoderDecoderParts } from './encoder-decoder.js'
+import { buildEncoderDecoder, type EncoderDecoderParts } from './encoder-decoder.js'
 import { fixedPositionsCheckpoint, marianPositions } from './pegasus.js'
 
 const keys = {
@@ -36,19 +36,22 @@ export const marian: Family<typeof keys> = {
     defaults: { padTokenId: 58100, eosTokenId: 0, decoderStartTokenId: 58100, isEncoderDecoder: true },
     generation: { forced_eos_token_id: 0 },
   },
-  classes: { Base: 'MarianModel', Seq2SeqLM: 'MarianMTModel' },
+  classes: { Base: 'MarianModel', Seq2SeqLM: 'MarianMTModel', CausalLM: 'MarianForCausalLM' },
   prefix: 'model',
-  build: (weights, config) => new EncoderDecoder(weights, config, parts),
+  build: buildEncoderDecoder(parts),
   tokens: ({ vocabSize, maxPositionEmbeddings }) => ({ vocabSize, maxPositions: maxPositionEmbeddings }),
   decoderTokens: (config) => ({ vocabSize: decoderRows(config), maxPositions: config.maxPositionEmbeddings }),
+  ownLabels: true,
   shift: { first: 'start', fromInputs: false },
   heads: { languageModel: conditionalGeneration },
   checkpoint: {
     ...fixedPositionsCheckpoint,
     tie: {
       ...fixedPositionsCheckpoint.tie,
-      embeddingsOf: ({ shareEncoderDecoderEmbeddings }) =>
-        shareEncoderDecoderEmbeddings ? 'model.shared.weight' : 'model.decoder.embed_tokens.weight',
+      embeddingsOf: ({ shareEncoderDecoderEmbeddings }, task) =>
+        shareEncoderDecoderEmbeddings && task !== 'CausalLM'
+          ? 'model.shared.weight'
+          : 'model.decoder.embed_tokens.weight',
     },
   },
 }

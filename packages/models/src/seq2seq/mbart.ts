@@ -1,7 +1,7 @@
 import type { Family } from '../family.js'
 import { bart, learnedOffset, learnedPositions } from './bart.js'
 import type { BartKeys } from './bart-config.js'
-import { EncoderDecoder, type EncoderDecoderParts } from './encoder-decoder.js'
+import { buildEncoderDecoder, type EncoderDecoderParts } from './encoder-decoder.js'
 
 const parts: EncoderDecoderParts = {
   norms: 'pre',
@@ -21,9 +21,10 @@ export const mbart: Family<BartKeys> = {
   classes: {
     Base: 'MBartModel',
     Seq2SeqLM: 'MBartForConditionalGeneration',
+    CausalLM: 'MBartForCausalLM',
     SequenceClassification: 'MBartForSequenceClassification',
     QuestionAnswering: 'MBartForQuestionAnswering',
   },
-  build: (weights, config) => new EncoderDecoder(weights, config, parts),
+  build: buildEncoderDecoder(parts),
   shift: { first: 'last', fromInputs: true },
 }

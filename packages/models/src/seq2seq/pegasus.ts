@@ -2,7 +2,7 @@ import { FixedPositions, marianSinusoids } from '../blocks/positions.js'
 import type { Family } from '../family.js'
 import { bartKeys, bartSchema, type BartKeys } from './bart-config.js'
 import { bartCheckpoint, conditionalGeneration } from './bart-heads.js'
-import { EncoderDecoder, type EncoderDecoderParts } from './encoder-decoder.js'
+import { buildEncoderDecoder, type EncoderDecoderParts } from './encoder-decoder.js'
 
 /** Marian's sinusoids, a row for each column. */
 export const marianPositions: EncoderDecoderParts['positions'] = (
@@ -31,10 +31,15 @@ export const pegasus: Family<BartKeys> = {
     defaults: { padTokenId: 0, eosTokenId: 1, decoderStartTokenId: 0, isEncoderDecoder: true },
     generation: { forced_eos_token_id: 1 },
   },
-  classes: { Base: 'PegasusModel', Seq2SeqLM: 'PegasusForConditionalGeneration' },
+  classes: {
+    Base: 'PegasusModel',
+    Seq2SeqLM: 'PegasusForConditionalGeneration',
+    CausalLM: 'PegasusForCausalLM',
+  },
   prefix: 'model',
-  build: (weights, config) => new EncoderDecoder(weights, config, parts),
+  build: buildEncoderDecoder(parts),
   tokens: ({ vocabSize, maxPositionEmbeddings }) => ({ vocabSize, maxPositions: maxPositionEmbeddings }),
+  ownLabels: true,
   shift: { first: 'start', fromInputs: false },
   heads: { languageModel: conditionalGeneration },
   checkpoint: fixedPositionsCheckpoint,

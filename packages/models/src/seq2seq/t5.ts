@@ -169,7 +169,13 @@ export const mt5: Family<typeof t5Keys> = {
 /** UMT5 (Chung et al. 2023): every layer has relative positions of its own. transformers 5 always scales. */
 export const umt5: Family<typeof t5Keys> = {
   ...t5,
-  schema: { modelType: 'umt5', keys: multilingualKeys, defaults: multilingualDefaults, check: checkConfig },
+  schema: {
+    modelType: 'umt5',
+    keys: multilingualKeys,
+    defaults: multilingualDefaults,
+    neutral: ['scalable_attention'],
+    check: checkConfig,
+  },
   classes: classesOf('UMT5'),
   build: build({ relativeInEach: true }),
   heads: heads<T5LikeConfig>(() => true),
