@@ -46,6 +46,7 @@ export * from './ops/reduce.js'
 export * from './ops/rope.js'
 export * from './ops/score-edits.js'
 export * from './ops/shape.js'
+export * from './ops/state-space.js'
 export { checkOptions, nearestName } from './options.js'
 export {
   Parameter,

@@ -156,7 +156,7 @@ function poolerOf(family: Family, task: Task, config: Config): Role | undefined 
 async function tieOf(family: Family, task: Task, config: Config, file: Checkpoint): Promise<ResolvedTie> {
   const { tie } = family.checkpoint
   if (tie === undefined || !hasVocabulary(family, task)) return { tied: false, alsoNamed: {} }
-  const embeddings = tie.embeddingsOf?.(config) ?? tie.embeddings
+  const embeddings = tie.embeddingsOf?.(config, task) ?? tie.embeddings
   const prefix = prefixOf(family, task) || family.prefix
   return resolveTie({ embeddings, head: tie.head }, tie.fromFile(config), file, {
     prefix,

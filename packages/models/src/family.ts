@@ -23,6 +23,8 @@ export interface Family<K extends Keys = Keys> {
   /** What the model takes; an encoder–decoder's decoder takes the same, unless it says otherwise. */
   tokens(config: Config<K>): TokenSpec
   decoderTokens?(config: Config<K>): TokenSpec
+  /** Whether a causal language model's labels stand at their own tokens, as BART's do, not one further on. */
+  readonly ownLabels?: boolean
   /** Of encoder–decoders: where the decoder's inputs come from. */
   readonly shift?: Shift
   readonly heads: Heads<K>
@@ -45,7 +47,7 @@ export interface Tie<K extends Keys = Keys> {
   /** Names inside the models with a head. */
   readonly embeddings: string
   /** The same, where it depends on the configuration. */
-  embeddingsOf?(config: Config<K>): string
+  embeddingsOf?(config: Config<K>, task: Task): string
   readonly head: string
   /** Whether a file's head is its embeddings where it has not both, or both and equal. */
   fromFile(config: Config<K>): boolean

@@ -146,6 +146,7 @@ export class PreTrainedModel extends nn.Module {
       pool: poolOf(family, task, config),
       padTokenId: config.padTokenId,
       eosTokenId: config.eosTokenId,
+      ownLabels: family.ownLabels,
       sentencePair: family.heads.sentencePair?.(config),
       ...(pair
         ? {

@@ -9,6 +9,7 @@ const families: Readonly<Record<string, () => Promise<Family>>> = {
   blenderbot: async () => (await import('./seq2seq/blenderbot.js')).blenderbot,
   camembert: async () => (await import('./encoder/roberta.js')).camembert,
   cohere: async () => (await import('./decoder/cohere.js')).cohere,
+  'deberta-v2': async () => (await import('./encoder/deberta-v2.js')).debertaV2,
   deepseek_v2: async () => (await import('./decoder/deepseek_v2.js')).deepseekV2,
   deepseek_v3: async () => (await import('./decoder/deepseek_v3.js')).deepseekV3,
   distilbert: async () => (await import('./encoder/distilbert.js')).distilbert,
@@ -22,6 +23,7 @@ const families: Readonly<Record<string, () => Promise<Family>>> = {
   gptj: async () => (await import('./decoder/gptj.js')).gptj,
   granite: async () => (await import('./decoder/granite.js')).granite,
   granitemoe: async () => (await import('./decoder/granitemoe.js')).granitemoe,
+  granitemoehybrid: async () => (await import('./decoder/granitemoehybrid.js')).granitemoehybrid,
   llama: async () => (await import('./decoder/llama.js')).llama,
   m2m_100: async () => (await import('./seq2seq/m2m-100.js')).m2m100,
   marian: async () => (await import('./seq2seq/marian.js')).marian,
@@ -29,7 +31,9 @@ const families: Readonly<Record<string, () => Promise<Family>>> = {
   ministral: async () => (await import('./decoder/mistral.js')).ministral,
   mistral: async () => (await import('./decoder/mistral.js')).mistral,
   mixtral: async () => (await import('./decoder/mixtral.js')).mixtral,
+  modernbert: async () => (await import('./encoder/modernbert.js')).modernbert,
   mpnet: async () => (await import('./encoder/mpnet.js')).mpnet,
+  mt5: async () => (await import('./seq2seq/t5.js')).mt5,
   olmo2: async () => (await import('./decoder/olmo2.js')).olmo2,
   'openai-gpt': async () => (await import('./decoder/openai-gpt.js')).openaiGpt,
   opt: async () => (await import('./decoder/opt.js')).opt,
@@ -44,6 +48,7 @@ const families: Readonly<Record<string, () => Promise<Family>>> = {
   stablelm: async () => (await import('./decoder/stablelm.js')).stablelm,
   starcoder2: async () => (await import('./decoder/starcoder2.js')).starcoder2,
   t5: async () => (await import('./seq2seq/t5.js')).t5,
+  umt5: async () => (await import('./seq2seq/t5.js')).umt5,
   'xlm-roberta': async () => (await import('./encoder/roberta.js')).xlmRoberta,
 }
 

@@ -29,7 +29,18 @@ export interface ScoreOptions {
   sinks?: Tensor | null | undefined
 }
 
-export interface AttentionOptions extends AttentionShape, ScoreOptions {
+/** Terms that each token has by head and by bucket of a distance: score(i, j) += A[i, head, bucket(j - i)] (He et al. 2021). */
+export interface RelativeTerms {
+  /** A: of queries, [tokens, heads * buckets]; needs `queryTable`. */
+  queryTerms?: Tensor | null | undefined
+  /** int32 [2 * maxDistance + 1]: the bucket of each distance j - i, clamped to ±maxDistance. */
+  queryTable?: Tensor | null | undefined
+  /** The same of keys, [keys, heads * buckets]: score(i, j) += B[j, head, bucket(j - i)]. */
+  keyTerms?: Tensor | null | undefined
+  keyTable?: Tensor | null | undefined
+}
+
+export interface AttentionOptions extends AttentionShape, ScoreOptions, RelativeTerms {
   /** int32 [sequences + 1]: where each sequence of queries starts, and the end. */
   queryOffsets: Tensor
   /** The same for keys and values; those of the queries unless given. */
@@ -58,8 +69,8 @@ export function attentionLse(
   v: Tensor,
   options: AttentionOptions,
 ): [o: Tensor, lse: Tensor] {
-  const { queryOffsets, keyOffsets, bias, bucketTable, sinks, positionsQ, positionsK, key, ...attributes } =
-    options
+  const { queryOffsets, keyOffsets, bias, bucketTable, sinks, positionsQ, positionsK, key, ...rest } = options
+  const { queryTerms, queryTable, keyTerms, keyTable, ...attributes } = rest
   const inputs = [
     q,
     k,
@@ -72,6 +83,10 @@ export function attentionLse(
     positionsQ,
     positionsK,
     key,
+    queryTerms,
+    queryTable,
+    keyTerms,
+    keyTable,
   ]
   return apply('attention', inputs, attributes) as [Tensor, Tensor]
 }
@@ -100,7 +115,7 @@ export function cachedAttention(
 export const cacheAppend = (cache: Tensor, rows: Tensor, slots: Tensor): Tensor =>
   applyOne('cacheAppend', [cache, rows, slots])
 
-export interface AttentionWeightsOptions extends AttentionShape, ScoreOptions {
+export interface AttentionWeightsOptions extends AttentionShape, ScoreOptions, RelativeTerms {
   queryOffsets: Tensor
   keyOffsets?: Tensor | null | undefined
   positionsQ?: Tensor | null | undefined
@@ -120,6 +135,10 @@ export function attentionWeights(q: Tensor, k: Tensor, options: AttentionWeights
     sinks,
     positionsQ,
     positionsK,
+    queryTerms,
+    queryTable,
+    keyTerms,
+    keyTable,
     queries,
     keys,
     ...attributes
@@ -134,6 +153,10 @@ export function attentionWeights(q: Tensor, k: Tensor, options: AttentionWeights
     sinks,
     positionsQ,
     positionsK,
+    queryTerms,
+    queryTable,
+    keyTerms,
+    keyTable,
   ]
   return applyOne('attentionWeights', inputs, {
     ...attributes,

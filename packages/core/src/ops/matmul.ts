@@ -29,3 +29,20 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
   const { bias, residual, ...attributes } = options
   return applyOne('matmul', [a, b, bias, residual], attributes)
 }
+
+export interface HeadProductOptions {
+  heads: number
+  transposeA?: boolean
+  transposeB?: boolean
+  /** Factor of the products. */
+  scale?: number
+}
+
+/**
+ * Products of matrices whose columns are heads side by side, each head by itself: a [m, heads * k] with b
+ * [k, heads * n], or [n, heads * k] with `transposeB`, is [m, heads * n]. With `transposeA`, a is [k, heads * m].
+ *
+ * @throws ShapeError naming both shapes.
+ */
+export const headProducts = (a: Tensor, b: Tensor, options: HeadProductOptions): Tensor =>
+  applyOne('headProducts', [a, b], { ...options })

@@ -75,6 +75,24 @@ const uses: Use[] = [
   ['layerNorm', [[3, 4], [3, 4]], () => api.addLayerNorm(rows, rows, { weight: row, bias: row, eps: 1e-12 })], // prettier-ignore
   ['rmsNorm', [3, 4], () => api.rmsNorm(rows, row, { zeroCentred: true })],
   ['rmsNorm', [[3, 4], [3, 4]], () => api.addRmsNorm(rows, rows, row, { eps: 1e-5 })], // prettier-ignore
+  [
+    'rotaryTable',
+    [3, 4],
+    () =>
+      api.rotaryTable(ids, ones([1, 2]), {
+        offsets,
+        choose: 'dynamic',
+        threshold: 2,
+        factor: 2,
+        base: 10,
+        scaling: 1.5,
+      }),
+  ],
+  [
+    'rotate',
+    [3, 4],
+    () => api.rotate(rows, ones([3, 2]), { headDim: 4, start: 1, interleaved: true, transposed: true }),
+  ],
   ['argmax', [3], () => api.argmax(rows)],
   ['sum', [3], () => api.sum(rows, 'last')],
   ['mean', [4], () => api.mean(rows, 'rows')],

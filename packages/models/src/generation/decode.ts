@@ -1,7 +1,7 @@
 import { input, type Delivered, type Input, type Tensor } from '@tiny/core'
 import type { CacheShape } from '../blocks/stack.js'
 import { positionOfToken, type PositionRule } from '../inputs/positions.js'
-import { KeyValueCache } from './cache.js'
+import { DecoderCache } from './cache.js'
 import type { RowProcessors } from './decode-processors.js'
 import { EditList } from './score-edits.js'
 import type { ChoiceArguments, Step, StepArguments, StepResults } from './step.js'
@@ -67,7 +67,7 @@ interface UnderWay {
 export class Decoding implements AsyncIterable<Chosen[]> {
   readonly #options: DecodeOptions
   readonly #live: Set<number>
-  readonly #cache: KeyValueCache
+  readonly #cache: DecoderCache
   readonly #lengths: number[]
   /** Ids that rows have got. */
   readonly #made: readonly number[][]
@@ -91,7 +91,7 @@ export class Decoding implements AsyncIterable<Chosen[]> {
     }
     this.#lengths = prompts.map(({ length }) => length)
     this.#made = prompts.map(() => [])
-    this.#cache = new KeyValueCache(
+    this.#cache = new DecoderCache(
       options.cache,
       prompts.length,
       prompts.map(({ length }, row) => length + Math.min(limits[row]!, initialTokens)),
@@ -228,7 +228,7 @@ export class Decoding implements AsyncIterable<Chosen[]> {
     const { step } = this.#options
     const { rows, counts, source, picks, positions, made } = tokens
     const offsets = Int32Array.from([0, ...running(counts)])
-    const { slots, blockTable, lengths } = this.#cache.extend(counts)
+    const { slots, blockTable, lengths, readSlots, writeSlots } = this.#cache.extend(counts)
     const args = {
       source,
       picks: input('int32', ['tokens'], picks),
@@ -241,7 +241,9 @@ export class Decoding implements AsyncIterable<Chosen[]> {
       ),
       edits: this.#remembers ? undefined : this.#editsOf(rows, made),
       cache: {
-        ...this.#cache.arguments,
+        layers: this.#cache.arguments,
+        readSlots: input('int32', ['sequences'], readSlots),
+        writeSlots: input('int32', ['sequences'], writeSlots),
         slots: input('int32', ['tokens'], slots),
         blockTable: input('int32', ['sequences', 'blocks'], blockTable),
         lengths: input('int32', ['sequences'], lengths),

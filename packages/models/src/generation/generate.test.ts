@@ -158,22 +158,31 @@ describe.each(['gpt2', 't5'])('%s', (name) => {
     expect(standard.sequences[0]!.length).toBe(20 + (name === 'gpt2' ? 3 : 1))
   })
 
-  it('frees its cache', async () => {
-    await model().generate({ inputIds: prompts }, { maxNewTokens: 3 })
+  it.each([{}, { repetitionPenalty: 1.5 }])('frees its cache with %j', async (options) => {
+    await model().generate({ inputIds: prompts }, { maxNewTokens: 3, ...options })
     const before = memory.stats().live
-    await model().generate({ inputIds: prompts }, { maxNewTokens: 3 })
+    await model().generate({ inputIds: prompts }, { maxNewTokens: 3, ...options })
     // The engine lets go of a last result of some bytes with its next job.
     expect(memory.stats().live).toBeLessThan(before + 1024)
   })
 })
 
 describe('the cache', () => {
-  it('grows beyond what a row begins with', async () => {
-    const long = await gpt2.generate({ inputIds: [prompts[0]!, prompts[2]!] }, { maxNewTokens: 330 })
-    const short = await gpt2.generate({ inputIds: [long.sequences[0]!.slice(0, 320)] }, { maxNewTokens: 13 })
-    expect(long.sequences.map(({ length }) => length)).toEqual([333, 331])
-    expect(short.sequences[0]).toEqual(long.sequences[0])
-  })
+  it.each([{}, { repetitionPenalty: 1.2 }])(
+    'grows beyond what a row begins with, with %j',
+    async (options) => {
+      const long = await gpt2.generate(
+        { inputIds: [prompts[0]!, prompts[2]!] },
+        { maxNewTokens: 330, ...options },
+      )
+      const short = await gpt2.generate(
+        { inputIds: [long.sequences[0]!.slice(0, 320)] },
+        { maxNewTokens: 13, ...options },
+      )
+      expect(long.sequences.map(({ length }) => length)).toEqual([333, 331])
+      expect(short.sequences[0]).toEqual(long.sequences[0])
+    },
+  )
 })
 
 describe('a model that is disposed of', () => {
@@ -195,31 +204,40 @@ describe('a model that is disposed of', () => {
 })
 
 describe('an abort', () => {
-  it('rejects with its reason, or gives what there is', async () => {
-    const reason = new Error('enough')
-    const inputs = { inputIds: [prompts[0]!] }
-    await expect(
-      gpt2.generate(inputs, { maxNewTokens: 500, signal: AbortSignal.abort(reason) }),
-    ).rejects.toBe(reason)
-    const timer = new AbortController()
-    setTimeout(() => timer.abort(reason), 15)
-    await expect(gpt2.generate(inputs, { maxNewTokens: 690, signal: timer.signal })).rejects.toBe(reason)
-    const early = { signal: AbortSignal.abort(reason), onAbort: 'return' as const }
-    expect(await t5.generate(inputs, early)).toEqual({ sequences: [[0]], finishReasons: ['abort'] })
-    const later = new AbortController()
-    setTimeout(() => later.abort(reason), 15)
-    const { sequences, finishReasons } = await gpt2.generate(inputs, {
-      maxNewTokens: 690,
-      signal: later.signal,
-      onAbort: 'return',
-    })
-    expect(finishReasons).toEqual(['abort'])
-    const made = sequences[0]!.length - prompts[0]!.length
-    expect(made).toBeLessThan(690)
-    expect(
-      (await gpt2.generate(inputs, { maxNewTokens: Math.max(1, made) })).sequences[0]!.slice(0, made + 3),
-    ).toEqual(sequences[0])
-  })
+  it.each([{}, { noRepeatNgramSize: 3 }])(
+    'rejects with its reason, or gives what there is, with %j',
+    async (options) => {
+      const reason = new Error('enough')
+      const inputs = { inputIds: [prompts[0]!] }
+      await expect(
+        gpt2.generate(inputs, { ...options, maxNewTokens: 500, signal: AbortSignal.abort(reason) }),
+      ).rejects.toBe(reason)
+      const timer = new AbortController()
+      setTimeout(() => timer.abort(reason), 15)
+      await expect(
+        gpt2.generate(inputs, { ...options, maxNewTokens: 690, signal: timer.signal }),
+      ).rejects.toBe(reason)
+      const early = { ...options, signal: AbortSignal.abort(reason), onAbort: 'return' as const }
+      expect(await t5.generate(inputs, early)).toEqual({ sequences: [[0]], finishReasons: ['abort'] })
+      const later = new AbortController()
+      setTimeout(() => later.abort(reason), 15)
+      const { sequences, finishReasons } = await gpt2.generate(inputs, {
+        ...options,
+        maxNewTokens: 690,
+        signal: later.signal,
+        onAbort: 'return',
+      })
+      expect(finishReasons).toEqual(['abort'])
+      const made = sequences[0]!.length - prompts[0]!.length
+      expect(made).toBeLessThan(690)
+      expect(
+        (await gpt2.generate(inputs, { ...options, maxNewTokens: Math.max(1, made) })).sequences[0]!.slice(
+          0,
+          made + 3,
+        ),
+      ).toEqual(sequences[0])
+    },
+  )
 })
 
 describe('prompts that cannot be', () => {

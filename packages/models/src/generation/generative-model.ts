@@ -1,7 +1,7 @@
-import { OptionError, UnsupportedError } from '@tiny/core'
+import { OptionError } from '@tiny/core'
 import { outputTokens } from '../family.js'
 import { PreTrainedModel, type ModelParts } from '../model.js'
-import type { Tokenizer } from '../tokenizer/index.js'
+import type { ChatMessage, Tokenizer } from '../tokenizer/index.js'
 import { Generation, type FinishReason, type GenerateInputs } from './generation.js'
 import { readSettings, type GenerateOptions } from './options.js'
 import { compileEncode, compileStep, type Encode, type Step } from './step.js'
@@ -43,24 +43,26 @@ export class GenerativeModel extends PreTrainedModel {
   }
 
   /**
-   * The continuation of a text as it is written, piece by piece. Leaving the loop stops it; an abort gives what there
-   * is, then throws the signal's reason.
+   * The continuation of a text, or the answer to messages by the tokenizer's chat template, as it is written, piece by
+   * piece. Leaving the loop stops it; an abort gives what there is, then throws the signal's reason.
    */
-  async *stream(text: string, options: StreamOptions): AsyncGenerator<TextPiece> {
+  async *stream(
+    messagesOrText: string | readonly ChatMessage[],
+    options: StreamOptions,
+  ): AsyncGenerator<TextPiece> {
     this.requireAlive()
-    if (Array.isArray(text)) {
-      throw new UnsupportedError(
-        'stream takes a text; messages need a chat template, which is not there yet',
-        {},
-      )
+    if (typeof messagesOrText !== 'string' && !Array.isArray(messagesOrText)) {
+      throw new OptionError('stream takes a text or messages', { argument: 'text' })
     }
-    if (typeof text !== 'string') throw new OptionError('stream takes a text', { argument: 'text' })
     if (options?.tokenizer === undefined) {
       throw new OptionError('stream needs the tokenizer', { option: 'tokenizer' })
     }
     const { tokenizer } = options
     const pieces = new PieceDecoder(tokenizer)
-    const prompt = await tokenizer.encode(text)
+    const prompt =
+      typeof messagesOrText === 'string'
+        ? await tokenizer.encode(messagesOrText)
+        : await tokenizer.applyChatTemplate(messagesOrText, { addGenerationPrompt: true })
     this.requireAlive()
     try {
       for await (const chosen of this.#begin({ inputIds: [prompt] }, options)) {

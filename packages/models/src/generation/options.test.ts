@@ -78,6 +78,14 @@ describe('options', () => {
     ).toMatchObject({ repetitionPenalty: 2, forcedBosTokenId: undefined, badWordsIds: [] })
   })
 
+  it('of the least length are one: minNewTokens, or else minLength', () => {
+    expect(read({ minLength: 9 }).processors).toMatchObject({ minLength: 9, minNewTokens: 0 })
+    expect(read({ minLength: 9, minNewTokens: 2 }).processors).toMatchObject({
+      minLength: 0,
+      minNewTokens: 2,
+    })
+  })
+
   it.each([
     ['repetitionPenalty', 0],
     ['encoderRepetitionPenalty', -1],

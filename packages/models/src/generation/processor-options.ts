@@ -14,7 +14,7 @@ export interface ProcessorOptions {
   readonly encoderNoRepeatNgramSize?: number | undefined
   /** Sequences that are not written. */
   readonly badWordsIds?: readonly (readonly number[])[] | undefined
-  /** No end before the text, a decoder's prompt included, has this many tokens. */
+  /** No end before the text, a decoder's prompt included, has this many tokens. `minNewTokens` wins. */
   readonly minLength?: number | undefined
   /** No end before this many new tokens. */
   readonly minNewTokens?: number | undefined
@@ -127,7 +127,7 @@ export function readProcessorSettings(
     noRepeatNgramSize: count('noRepeatNgramSize'),
     encoderNoRepeatNgramSize: count('encoderNoRepeatNgramSize'),
     badWordsIds: inside('badWordsIds', words, words.flat()),
-    minLength: count('minLength'),
+    minLength: valueOf('minNewTokens') == null ? count('minLength') : 0,
     minNewTokens: count('minNewTokens'),
     forcedBosTokenId: inside('forcedBosTokenId', bos, bos === undefined ? [] : [bos]),
     forcedEosTokenIds: inside('forcedEosTokenId', ends, ends),

@@ -12,9 +12,17 @@ import {
   type ScoreEdits,
   type Tensor,
 } from '@tiny/core'
-import { SelfMixer, kernelOptions, type CrossMixer, type Mixer, type Scores } from '../blocks/mixer.js'
+import {
+  SelfMixer,
+  kernelOptions,
+  type CrossMixer,
+  type Mixer,
+  type Recurrence,
+  type Scores,
+} from '../blocks/mixer.js'
 import type { Batch } from '../inputs/batch.js'
 import type { Network } from '../network.js'
+import type { LayerMemory } from './cache.js'
 
 /** Tokens that enter a decoder in one step: whole prompts at first, one of each sequence after that. */
 export interface StepArguments {
@@ -34,8 +42,11 @@ export interface StepArguments {
 }
 
 interface CacheArguments {
-  keys: Tensor[] // [blocks, 64, width] of each layer
-  values: Tensor[]
+  /** What each layer keeps: of tokens, or of sequences. */
+  layers: LayerMemory<Tensor>[]
+  /** Rows of sequences' states that the step starts from, -1 for those that begin, and that it leaves. */
+  readSlots: Tensor // int32 [sequences]
+  writeSlots: Tensor // int32 [sequences]
   slots: Tensor // int32 [tokens]
   blockTable: Tensor // int32 [sequences, blocks]
   lengths: Tensor // int32 [sequences]
@@ -79,7 +90,10 @@ interface NextToken {
   logits(hidden: Tensor): Tensor
 }
 
-/** Tokens attend to what their sequences have in the cache, where they are put first. */
+/**
+ * Tokens attend to what their sequences have in the cache, where they are put first. A recurrence goes on from one row
+ * of its layer's memory and leaves its state in another, so that a step that fails takes nothing away.
+ */
 class CachedMixer implements Mixer {
   readonly #offsets: Tensor
   readonly #cache: CacheArguments
@@ -90,15 +104,29 @@ class CachedMixer implements Mixer {
   }
 
   attend(layer: number, q: Tensor, k: Tensor, v: Tensor, scores: Scores): Tensor {
-    const { keys, values, slots, blockTable, lengths } = this.#cache
-    const kCache = cacheAppend(keys[layer]!, k, slots)
-    const vCache = cacheAppend(values[layer]!, v, slots)
+    const { layers, slots, blockTable, lengths } = this.#cache
+    const { keys, values } = layers[layer]!
+    const kCache = cacheAppend(keys!, k, slots)
+    const vCache = cacheAppend(values!, v, slots)
     return cachedAttention(q, kCache, vCache, {
       ...kernelOptions(scores),
       queryOffsets: this.#offsets,
       blockTable,
       lengths,
     })
+  }
+
+  recur(layer: number): Recurrence {
+    const { layers, readSlots, writeSlots } = this.#cache
+    const { convolution, scan } = layers[layer]!
+    const rows = { readSlots, writeSlots }
+    return {
+      offsets: this.#offsets,
+      memory: {
+        convolution: convolution && { cache: convolution, ...rows },
+        scan: { cache: scan!, ...rows },
+      },
+    }
   }
 }
 

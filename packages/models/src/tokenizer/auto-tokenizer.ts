@@ -1,6 +1,7 @@
-import { readFile, stat } from 'node:fs/promises'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { CheckpointError, OptionError } from '@tiny/core'
+import { chatTemplateJson, type ChatTemplates } from './chat-template.js'
 import { requireString } from './options.js'
 import { specialTokenRoles } from './special-tokens.js'
 import type { TokenizerConfigJson } from './tokenizer-config.js'
@@ -45,15 +46,16 @@ export class AutoTokenizer {
         { path },
       )
     }
-    const [config, map, model] = await Promise.all([
+    const [config, map, model, templates] = await Promise.all([
       readObject(join(folder, 'tokenizer_config.json')),
       readObject(join(folder, 'special_tokens_map.json')),
       readObject(join(folder, 'config.json')),
+      templatesOf(folder),
     ])
     const modelType = model?.['model_type']
     return Tokenizer.fromJson(
       json,
-      withSpecialTokens(config, map),
+      withTemplates(withSpecialTokens(config, map), templates),
       typeof modelType === 'string' ? modelType : undefined,
     )
   }
@@ -69,6 +71,28 @@ function withSpecialTokens(
     if (!(key in merged) && key in map) merged[key] = map[key]
   }
   return merged
+}
+
+/** Chat templates in files of their own, by name. */
+async function templatesOf(folder: string): Promise<ChatTemplates> {
+  const single = await readText(join(folder, 'chat_template.jinja'))
+  const more = join(folder, 'additional_chat_templates')
+  const files = (await readdir(more).catch(() => [])).filter((name) => name.endsWith('.jinja'))
+  const named = files.map(async (name) => [
+    name.slice(0, -'.jinja'.length),
+    (await readText(join(more, name)))!,
+  ])
+  return {
+    ...(single === undefined ? {} : { default: single }),
+    ...(Object.fromEntries(await Promise.all(named)) as ChatTemplates),
+  }
+}
+
+/** Templates in files replace those of tokenizer_config.json, as in transformers. */
+function withTemplates(config: TokenizerConfigJson, templates: ChatTemplates): TokenizerConfigJson {
+  return Object.keys(templates).length === 0
+    ? config
+    : { ...config, chat_template: chatTemplateJson(templates) }
 }
 
 async function readObject(path: string): Promise<TokenizerConfigJson | undefined> {

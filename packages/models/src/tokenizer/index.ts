@@ -1,5 +1,6 @@
 export { AutoTokenizer } from './auto-tokenizer.js'
 export type { BatchEncoding } from './batch-encoding.js'
+export type { ChatMessage, ChatTemplateOptions, ChatTemplates } from './chat-template.js'
 export type { Offset } from './offsets.js'
 export type { TokenizerConfigJson, TokenizerJson } from './tokenizer-config.js'
 export { Tokenizer, type DecodeOptions, type EncodeBatchOptions, type EncodeOptions } from './tokenizer.js'

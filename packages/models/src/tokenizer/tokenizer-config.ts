@@ -1,4 +1,5 @@
 import { CheckpointError } from '@tiny/core'
+import { chatTemplatesOf, type ChatTemplates } from './chat-template.js'
 import { rolesBySpelling, specialTokenRoles, tokenizerFamily, type SpecialTokens } from './special-tokens.js'
 import type { TruncationSide } from './truncation.js'
 
@@ -29,6 +30,7 @@ export interface TokenizerConfig {
   readonly specialTokens: Readonly<SpecialTokens>
   readonly additionalSpecialTokens: readonly string[]
   readonly modelMaxLength: number | undefined
+  readonly chatTemplates: ChatTemplates
   readonly truncationSide: TruncationSide
   readonly cleanUpTokenizationSpaces: boolean
   /** Whether the model takes segments: `token_type_ids` stands among its inputs. */
@@ -77,6 +79,7 @@ export function readTokenizerConfig(
     additionalSpecialTokens: additionalTokens(raw),
     // transformers writes 1e30 where it knows no bound.
     modelMaxLength: maxLength !== undefined && maxLength <= Number.MAX_SAFE_INTEGER ? maxLength : undefined,
+    chatTemplates: chatTemplatesOf(raw),
     truncationSide: side,
     cleanUpTokenizationSpaces: optional(raw, 'clean_up_tokenization_spaces', 'boolean') ?? false,
     tokenTypeIds: Array.isArray(inputNames)

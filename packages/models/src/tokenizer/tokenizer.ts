@@ -3,6 +3,12 @@ import { join } from 'node:path'
 import { CheckpointError, OptionError } from '@tiny/core'
 import { Tokenizer as Binding, type Encoding } from 'tokenizers'
 import { append, chunksOf, sequenceIdsOf, type BatchEncoding } from './batch-encoding.js'
+import {
+  renderChat,
+  type ChatMessage,
+  type ChatTemplateOptions,
+  type ChatTemplates,
+} from './chat-template.js'
 import { cleanUpTokenization } from './clean-up.js'
 import { rejectUnknownOptions, requireCount, requireString, requireStrings } from './options.js'
 import type { SpecialTokenRole } from './special-tokens.js'
@@ -120,6 +126,11 @@ export class Tokenizer {
   /** The longest row that the model was made for; undefined where tokenizer_config.json names none. */
   get modelMaxLength(): number | undefined {
     return this.#config.modelMaxLength
+  }
+
+  /** Chat templates by name; a single one is 'default'. */
+  get chatTemplates(): ChatTemplates {
+    return this.#config.chatTemplates
   }
 
   /** tokenizer_config.json in its own spelling. */
@@ -257,6 +268,29 @@ export class Tokenizer {
       })
     }
     return batch
+  }
+
+  /**
+   * A conversation as the ids (with `tokenize: false` the text) that the model was trained on, by the chat template of
+   * its folder.
+   *
+   * @throws OptionError without a template, for messages that are none, and with what the template itself objects to.
+   */
+  applyChatTemplate(
+    messages: readonly ChatMessage[],
+    options: ChatTemplateOptions & { readonly tokenize: false },
+  ): Promise<string>
+  applyChatTemplate(
+    messages: readonly ChatMessage[],
+    options?: ChatTemplateOptions & { readonly tokenize?: true | undefined },
+  ): Promise<number[]>
+  async applyChatTemplate(
+    messages: readonly ChatMessage[],
+    options: ChatTemplateOptions & { readonly tokenize?: boolean | undefined } = {},
+  ): Promise<string | number[]> {
+    const { chatTemplates: templates, specialTokens } = this.#config
+    const text = renderChat(messages, options, { templates, specialTokens })
+    return options.tokenize === false ? text : this.encode(text, { addSpecialTokens: false })
   }
 
   async decode(ids: ArrayLike<number>, options: DecodeOptions = {}): Promise<string> {
