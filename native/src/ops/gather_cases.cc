@@ -38,6 +38,25 @@ OpInstance unpad(Draw& draw) {
           }};
 }
 
+OpInstance shift(Draw& draw) {
+  const int64_t tokens = draw.rows(6, 40), sequences = draw.size(3, 7), by = draw.below(5) - 2;
+  const Value x = draw.normals({Dim(tokens), Dim(draw.size(3, 33))});
+  return {{x, draw.offsets(sequences, tokens)}, [=](Inputs in) {
+            return apply("shiftRows", in, op_attributes({{"by", static_cast<double>(by)}}));
+          }};
+}
+
+// Every third column is missing.
+OpInstance shift_with_holes(Draw& draw) {
+  const int64_t tokens = draw.rows(7, 40);
+  std::vector<int32_t> columns;
+  for (int32_t i = 0; i < tokens; ++i) columns.push_back(i + i / 2);
+  const Value x = draw.normals({Dim(tokens), Dim(draw.size(3, 33))});
+  return {{x, draw.offsets(3, tokens), draw.integers({Dim(tokens)}, columns)}, [=](Inputs in) {
+            return apply("shiftRows", in, op_attributes({{"by", -1.0}}));
+          }};
+}
+
 }  // namespace
 
 std::span<const OpCase> gather_cases() {
@@ -46,6 +65,8 @@ std::span<const OpCase> gather_cases() {
       {.name = "gatherRows", .make = gather_of, .differentiable = {0}, .strided = {0, 1}},
       {.name = "padRows", .make = pad, .differentiable = {0}, .strided = {0}},
       {.name = "unpadRows", .make = unpad, .differentiable = {0}, .strided = {0}},
+      {.name = "shiftRows", .make = shift, .differentiable = {0}, .strided = {0}},
+      {.name = "shiftRows with holes", .make = shift_with_holes, .differentiable = {0}, .strided = {0}},
   };
   return cases;
 }

@@ -159,6 +159,7 @@ class LinearCrossEntropy final : public Primitive {
     const T scale = static_cast<T>(options_.scale);
     tile.logits.alpha = options_.scale;
     tile.logits.packed = packed_weight(run.variable(kWeight), views[kWeight], true, options_.bf16);
+    tile.d_hidden.packed_transpose = tile.logits.packed;
     if (bias != nullptr) {
       for (int64_t j = 0; j < vocabulary; ++j) tile.scaled_bias[j] = scale * bias[j];
       tile.logits.bias = tile.scaled_bias;

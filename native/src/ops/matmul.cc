@@ -68,7 +68,12 @@ class Matmul final : public Primitive {
       p.c = scratch;
       scratch += align_up(run.output(0).bytes());
     }
-    p.packed = packed_weight(run.variable(kB), views[kB], options_.transpose_b, bf16_);
+    if (options_.derived) {
+      // What the product that this is a gradient of is multiplied from.
+      p.packed_transpose = packed_weight(run.variable(kB), views[kB], !options_.transpose_b, bf16_);
+    } else {
+      p.packed = packed_weight(run.variable(kB), views[kB], options_.transpose_b, bf16_);
+    }
     multiply(p, scratch, run.pool());
   }
 

@@ -15,8 +15,8 @@ struct MatmulOptions {
   std::optional<bool> bf16;
   // Of the output: float32 or bfloat16 (float64 for float64 operands). By default a's.
   std::optional<DType> dtype;
-  // A product of a gradient: it reads a frozen weight's plain form and does not make it keep a second packed
-  // one.
+  // A product of a gradient: it reads the packed form of a frozen weight that the forward pass reads, and
+  // makes none of its own.
   bool derived = false;
 };
 

@@ -50,6 +50,24 @@ OpInstance batched(Draw& draw) {
           [](std::span<const Value> values) { return apply("matmul", values, {}); }};
 }
 
+OpInstance head_products(Draw& draw, bool transpose_a, bool transpose_b) {
+  const int64_t heads = 3, rows = draw.rows(3, 37), n = draw.size(3, 35), k = draw.size(3, 33);
+  const Value a = draw.normals({Dim(rows), Dim(heads * k)});
+  const Value b = draw.normals(transpose_a   ? Shape{rows, heads * n}
+                               : transpose_b ? Shape{n, heads * k}
+                                             : Shape{k, heads * n});
+  return {{a, b}, [=](std::span<const Value> values) {
+            return apply("headProducts", values,
+                         op_attributes({{"heads", static_cast<double>(heads)},
+                                        {"transposeA", transpose_a},
+                                        {"transposeB", transpose_b},
+                                        {"scale", 0.75}}));
+          }};
+}
+OpInstance heads_nn(Draw& draw) { return head_products(draw, false, false); }
+OpInstance heads_nt(Draw& draw) { return head_products(draw, false, true); }
+OpInstance heads_tn(Draw& draw) { return head_products(draw, true, false); }
+
 }  // namespace
 
 std::span<const OpCase> matmul_cases() {
@@ -58,6 +76,9 @@ std::span<const OpCase> matmul_cases() {
       {"matmul NT", nt, {0, 1}, {0}, {0, 1}},
       {"matmul TN", tn, {0, 1}, {}, {0, 1}},
       {"matmul TT", tt, {0, 1}, {}, {0, 1}},
+      {"headProducts NN", heads_nn, {0, 1}, {0}, {0, 1}},
+      {"headProducts NT", heads_nt, {0, 1}, {0}, {0, 1}},
+      {"headProducts TN", heads_tn, {0, 1}, {}, {0, 1}},
       {"matmul with bias and residual", linear, {0, 1, 2, 3}, {0, 3}, {0, 1, 3}},
       {"matmul gelu", activated<kGelu>, {0, 1, 2, 3}, {0, 3}, {0, 1, 3}},
       {"matmul gelu_tanh", activated<kGeluTanh>, {0, 1, 2, 3}, {0, 3}, {0, 1, 3}},

@@ -12,6 +12,7 @@
 #include "graph/variable.h"
 #include "ops/accumulate.h"
 #include "ops/cast.h"
+#include "ops/elementwise.h"
 #include "ops/linear_cross_entropy.h"
 #include "ops/op_cases.h"
 #include "ops/optimizer.h"
@@ -59,6 +60,13 @@ std::shared_ptr<Variable> variable_of(const Value& tensor, bool frozen) {
   return variable;
 }
 
+Value copied(const Value& tensor) {
+  const auto contents = tensor.node->result(tensor.index);
+  auto buffer = Buffer::allocate(contents->bytes());
+  std::memcpy(buffer->data(), contents->data(), contents->bytes());
+  return constant(tensor.type(), std::move(buffer));
+}
+
 const PackedMatrix* packed(Variable& variable, bool transposed) {
   View view;
   view.dtype = variable.type().dtype;
@@ -104,18 +112,41 @@ TEST_CASE("a product reads what was assigned to a frozen weight in the same eval
   CHECK(evaluated(matmul(x, frozen->read())) == numbers_of(after));
 }
 
-TEST_CASE("the gradient of an input reads a frozen weight without packing it a second time") {
+TEST_CASE("the gradient of an input reads the packed form of a frozen weight, and packs no second one") {
   Draw draw = make();
-  const Value x = draw.normals({9, 70}), w = draw.normals({45, 70});
-  auto frozen = variable_of(w, true);
-  MatmulOptions options;
-  options.transpose_b = true;
-  const auto gradient = [&](const Value& weight) {
-    const Value loss = sum(matmul(x, weight, options), Axis::All);
-    return gradients(loss, full({}, 1), {&x, 1}, accumulate_gradients)[0];
-  };
-  CHECK(evaluated(gradient(frozen->read())) == evaluated(gradient(w)));
-  CHECK(packed(*frozen, false) == nullptr);
+  for (const bool transposed : {true, false}) {
+    CAPTURE(transposed);
+    // Beyond a chunk of sums, and no multiple of a panel.
+    const int64_t k = 70, n = 645;
+    const Value x = draw.normals({9, k}), plain = draw.normals(transposed ? Shape{n, k} : Shape{k, n});
+    for (const DType dtype : {DType::Float32, DType::BFloat16, DType::Float16}) {
+      CAPTURE(std::string(name_of(dtype)));
+      for (const bool bf16 : {false, true}) {
+        CAPTURE(bf16);
+        const Value w = cast(plain, dtype);
+        evaluated(w);
+        auto frozen = variable_of(copied(w), true);
+        MatmulOptions options;
+        options.transpose_b = transposed;
+        options.bf16 = bf16;
+        const auto gradient = [&](const Value& weight) {
+          const Value loss = sum(square(matmul(x, weight, options)), Axis::All);
+          return gradients(loss, full({}, 1), {&x, 1}, accumulate_gradients)[0];
+        };
+        const Numbers expected = evaluated(gradient(w));
+        CHECK(evaluated(gradient(frozen->read())) == expected);
+        View view;
+        view.dtype = dtype;
+        CHECK(packed_weight(frozen.get(), view, transposed, bf16) != nullptr);
+        CHECK(packed_weight(frozen.get(), view, !transposed, bf16) == nullptr);
+        // The plain form is not looked at.
+        const Value forward = matmul(x, frozen->read(), options);
+        evaluated(forward);
+        std::memset(frozen->contents()->data(), 0xff, frozen->contents()->bytes());
+        CHECK(evaluated(gradient(frozen->read())) == expected);
+      }
+    }
+  }
 }
 
 TEST_CASE("weights in half widths are multiplied as they are, or everything in bfloat16") {

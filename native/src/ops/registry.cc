@@ -10,13 +10,17 @@ namespace {
 const std::map<std::string_view, OpEntry>& table() {
   static const auto* entries = [] {
     auto* by_name = new std::map<std::string_view, OpEntry>();
-    for (const auto& list : {attention_ops(),  cast_ops(),        causal_conv_ops(),
-                             checkpoint_ops(), elementwise_ops(), expert_ops(),
-                             expert_row_ops(), gather_ops(),      linear_cross_entropy_ops(),
-                             matmul_ops(),     norm_ops(),        optimizer_ops(),
-                             random_ops(),     reduce_ops(),      rope_ops(),
-                             score_edit_ops(), shape_ops(),       softmax_ops(),
-                             state_scan_ops(), top_k_ops()}) {
+    for (const auto& list : {attention_ops(),    cast_ops(),
+                             causal_conv_ops(),  checkpoint_ops(),
+                             elementwise_ops(),  expert_ops(),
+                             expert_row_ops(),   gather_ops(),
+                             head_product_ops(), linear_cross_entropy_ops(),
+                             matmul_ops(),       norm_ops(),
+                             optimizer_ops(),    random_ops(),
+                             reduce_ops(),       rope_ops(),
+                             score_edit_ops(),   shape_ops(),
+                             softmax_ops(),      state_scan_ops(),
+                             top_k_ops()}) {
       for (const OpEntry& entry : list) by_name->emplace(entry.name, entry);
     }
     return by_name;

@@ -26,6 +26,7 @@ std::span<const OpEntry> elementwise_ops();
 std::span<const OpEntry> expert_ops();
 std::span<const OpEntry> expert_row_ops();
 std::span<const OpEntry> gather_ops();
+std::span<const OpEntry> head_product_ops();
 std::span<const OpEntry> linear_cross_entropy_ops();
 std::span<const OpEntry> matmul_ops();
 std::span<const OpEntry> norm_ops();

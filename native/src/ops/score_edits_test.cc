@@ -65,7 +65,7 @@ TEST_CASE("cleaned scores are finite") {
 
 TEST_CASE("a column or a kind that there is not is named") {
   CHECK_THROWS_WITH_AS(run(edited({1, 2}, {{ScoreEdit::Add, 2, 1}})),
-                       "edit 0 (kind 0, column 2) is none of scores with 2 columns", Error);
+                       "[editScores] edit 0 (kind 0, column 2) is none of scores with 2 columns", Error);
   CHECK_THROWS_AS(run(edited({1, 2}, {{static_cast<ScoreEdit>(5), 0, 1}})), Error);
 }
 

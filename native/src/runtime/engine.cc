@@ -7,8 +7,8 @@
 
 #include "base/error.h"
 #include "runtime/arena.h"
-#include "runtime/spin.h"
 #include "runtime/spare_blocks.h"
+#include "runtime/spin.h"
 
 #if defined(__linux__)
 #include <sched.h>

@@ -11,7 +11,8 @@ namespace tiny {
 
 namespace {
 
-// malloc keeps smaller ones itself. Under the address sanitizer none is kept, so that it sees every use after a free.
+// malloc keeps smaller ones itself. Under the address sanitizer none is kept, so that it sees every use after
+// a free.
 #if defined(__SANITIZE_ADDRESS__)
 constexpr size_t kSmallest = SIZE_MAX;
 #else

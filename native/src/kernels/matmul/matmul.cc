@@ -34,7 +34,8 @@ class Multiplication {
     a_format_ = dot_ ? PanelFormat::Bf16Pairs : PanelFormat::F32;
     // A panel that is packed for this product only is float32 where it is multiplied as that.
     b_format_ = p_.packed != nullptr ? p_.packed->format() : a_format_;
-    direct_ = p_.m <= kDirectRows && p_.packed == nullptr && p_.b.dtype == DType::Float32 && !p_.bf16;
+    direct_ = p_.m <= kDirectRows && p_.packed == nullptr && p_.packed_transpose == nullptr &&
+              p_.b.dtype == DType::Float32 && !p_.bf16;
     char* at = static_cast<char*>(scratch);
     a_ = at;
     b_ = at += blocking_.a_bytes;
@@ -123,6 +124,11 @@ class Multiplication {
     const int64_t panel = panel_bytes(b_format_, kernels_.columns, part.k);
     for (int64_t i = 0; i < count && p_.packed == nullptr; ++i) {
       PanelSource source = source_of(first + i, part);
+      if (p_.packed_transpose != nullptr) {
+        p_.packed_transpose->pack_transpose((first + i) * kernels_.columns, source.valid, part.k0, part.k,
+                                            p_.bf16, b_format_, own + i * panel, kernels_);
+        continue;
+      }
       source.round = p_.bf16;
       kernels_.pack(source, b_format_, own + i * panel);
     }
@@ -161,7 +167,7 @@ class Multiplication {
 
   // Of what panel `index` will be read from, the lines from `done` on.
   void prefetch_panel(Tile& t, int64_t index, const Part& part, int64_t done) const {
-    if (index < 0) return prefetch_nothing(t);
+    if (index < 0 || p_.packed_transpose != nullptr) return prefetch_nothing(t);
     if (p_.packed != nullptr) {
       if (done * 64 >= panel_bytes(b_format_, kernels_.columns, part.k)) return prefetch_nothing(t);
       return prefetch(t, p_.packed->panel(index, part.k0) + done * 64);

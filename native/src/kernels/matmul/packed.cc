@@ -1,12 +1,46 @@
 #include "kernels/matmul/packed.h"
 
 #include <algorithm>
+#include <bit>
+#include <cstdint>
 
 namespace tiny {
+
+namespace {
+
+constexpr int64_t kWidest = 64;  // columns of any ISA's panels, at most
+
+}  // namespace
 
 PanelFormat PackedMatrix::format_of(DType dtype, bool bf16) {
   if (bf16 || dtype == DType::BFloat16) return PanelFormat::Bf16Pairs;
   return dtype == DType::Float16 ? PanelFormat::F16 : PanelFormat::F32;
+}
+
+void PackedMatrix::pack_transpose(int64_t first, int64_t valid, int64_t row, int64_t depth, bool round,
+                                  PanelFormat format, char* to, const MatmulKernels& kernels) const noexcept {
+  float pairs[kWidest * kWidest];  // rows of pairs apart, as float32
+  for (int64_t at = row; at < row + depth;) {
+    // The part of one of our panels: its columns are the transpose's rows.
+    const int64_t offset = at % columns_, count = std::min(columns_ - offset, row + depth - at);
+    PanelSource source{nullptr, DType::Float32, columns_, true, valid, columns_, count, round};
+    if (format_ == PanelFormat::Bf16Pairs) {
+      for (int64_t i = 0; i < valid; ++i) {
+        const int64_t k = first + i;
+        const auto* from = reinterpret_cast<const uint16_t*>(panel(at / columns_, k & ~int64_t{1})) + (k & 1);
+        for (int64_t j = 0; j < count; ++j) {
+          pairs[i * columns_ + j] = std::bit_cast<float>(uint32_t{from[2 * (offset + j)]} << 16);
+        }
+      }
+      source.data = pairs;
+    } else {
+      source.dtype = format_ == PanelFormat::F16 ? DType::Float16 : DType::Float32;
+      source.data =
+          panel(at / columns_, 0) + (first * columns_ + offset) * static_cast<int64_t>(size_of(source.dtype));
+    }
+    kernels.pack(source, format, to + panel_bytes(format, columns_, at - row));
+    at += count;
+  }
 }
 
 std::unique_ptr<PackedMatrix> PackedMatrix::pack(const Matrix& b, int64_t n, int64_t k, bool bf16,

@@ -17,6 +17,11 @@ class PackedMatrix {
                                             ThreadPool& pool,
                                             const MatmulKernels& kernels = matmul_kernels());
 
+  // Packs a panel of the transpose for a product with that: `valid` of its columns (of `columns`) from
+  // `first` on, for `depth` of its rows from `row` on. `round` and `format` as in kernels.pack().
+  void pack_transpose(int64_t first, int64_t valid, int64_t row, int64_t depth, bool round,
+                      PanelFormat format, char* panel, const MatmulKernels& kernels) const noexcept;
+
   static PanelFormat format_of(DType dtype, bool bf16);
 
   PanelFormat format() const { return format_; }

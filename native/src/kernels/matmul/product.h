@@ -24,10 +24,11 @@ struct Matrix {
 // With a and c of float64 everything is; otherwise sums, bias, residual and `pre` are float32.
 struct Product {
   int64_t m = 0, n = 0, k = 0;
-  Matrix a;                              // float32, bfloat16 or float64
-  Matrix b;                              // float32, bfloat16, float16 or float64
-  const PackedMatrix* packed = nullptr;  // op(b) in place of `b`
-  bool bf16 = false;                     // operands are rounded to bfloat16 before they are multiplied
+  Matrix a;                                        // float32, bfloat16 or float64
+  Matrix b;                                        // float32, bfloat16, float16 or float64
+  const PackedMatrix* packed = nullptr;            // op(b) in place of `b`
+  const PackedMatrix* packed_transpose = nullptr;  // the transpose of op(b), read in place of `b`
+  bool bf16 = false;  // operands are rounded to bfloat16 before they are multiplied
   double alpha = 1;
   Activation activation = Activation::None;
   const void* bias = nullptr;
