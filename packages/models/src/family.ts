@@ -1,4 +1,3 @@
-import type { Activation } from './blocks/activations.js'
 import type { Backbone } from './blocks/stack.js'
 import type { Config, ConfigSchema } from './config/config.js'
 import type { Keys } from './config/keys.js'
