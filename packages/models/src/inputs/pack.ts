@@ -124,8 +124,8 @@ export function packInputs(
 const rowsOf = (value: RowsInput | undefined, name: string): IntegerRows | undefined =>
   value === undefined ? undefined : toIntegerRows(value, name)
 
-function readTokens(inputs: ModelInputs, { typeVocabSize }: TokenSpec) {
-  if (typeVocabSize === undefined) refuseInputs('this model', inputs, ['tokenTypeIds'])
+function readTokens(inputs: ModelInputs, { typeVocabSize, ignoresTypes = false }: TokenSpec) {
+  if (typeVocabSize === undefined && !ignoresTypes) refuseInputs('this model', inputs, ['tokenTypeIds'])
   return {
     ids: toIntegerRows(inputs.inputIds as RowsInput, 'inputIds'),
     mask: rowsOf(inputs.attentionMask as RowsInput | undefined, 'attentionMask'),
