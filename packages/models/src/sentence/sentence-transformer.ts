@@ -10,13 +10,14 @@ import {
   type HostTensor,
   type Tensor,
 } from '@tiny/core'
-import { AutoModel } from '../auto.js'
-import type { FromPretrainedOptions } from '../build.js'
+import { AutoModel, AutoModelForTextEncoding } from '../auto.js'
+import { readConfig, type FromPretrainedOptions } from '../build.js'
 import type { Batch } from '../inputs/batch.js'
 import { packInputs } from '../inputs/pack.js'
 import type { PreTrainedModel } from '../model.js'
 import { runBackbone } from '../network.js'
 import { toInputs } from '../outputs/run.js'
+import { familyOf } from '../registry.js'
 import { AutoTokenizer, type Tokenizer } from '../tokenizer/index.js'
 import { batchesByLength, batchSizeOf } from './batches.js'
 import { readModuleConfig, readModules } from './modules.js'
@@ -105,7 +106,9 @@ export class SentenceTransformer {
     const modules = await readModules(folder)
     const transformer = modules[0]!.folder
     const pooling = modules[1]?.kind === 'Pooling' ? modules[1] : undefined
-    const model = await AutoModel.fromPretrained(transformer, options)
+    const { family } = await readConfig(transformer, familyOf)
+    const of = family.kind === 'seq2seq' ? AutoModelForTextEncoding : AutoModel
+    const model = await of.fromPretrained(transformer, options)
     try {
       const after = await Promise.all(modules.slice(pooling === undefined ? 1 : 2).map(loadVectorModule))
       return new SentenceTransformer({

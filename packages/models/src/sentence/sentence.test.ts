@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { saveCheckpoint, tensor } from '@tiny/core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { goldenFolder } from '../../test/golden.js'
-import { AutoModel, AutoModelForSequenceClassification } from '../auto.js'
+import { AutoModel, AutoModelForSequenceClassification, AutoModelForTextEncoding } from '../auto.js'
 import type { PreTrainedModel } from '../model.js'
 import { AutoTokenizer, type Tokenizer } from '../tokenizer/index.js'
 import { CrossEncoder, SentenceTransformer } from './index.js'
@@ -184,6 +184,33 @@ describe('what follows pooling', () => {
       { ...dense, tensors: { 'linear.weight': weight! } },
     ])
     await expect(SentenceTransformer.fromPretrained(folder)).rejects.toThrow(/linear\.bias/)
+  })
+})
+
+describe('other kinds of models', () => {
+  const sizes = { vocab_size: 600, num_hidden_layers: 2, num_attention_heads: 2 }
+  it.each([
+    [
+      'the encoder of an encoder–decoder',
+      AutoModelForTextEncoding,
+      { ...sizes, model_type: 't5', d_model: 12, d_kv: 6, d_ff: 20, num_layers: 2, num_heads: 2 },
+    ],
+    [
+      'a decoder',
+      AutoModel,
+      { ...sizes, model_type: 'llama', hidden_size: 12, intermediate_size: 20, num_key_value_heads: 1 },
+    ],
+  ] as const)('%s', async (name, AutoClass, config) => {
+    await using model = await AutoClass.fromConfig(config, { seed: 7 })
+    const folder = await sentenceModel(`kind ${name}`, [pooling('pooling_mode_lasttoken')])
+    await model.savePretrained(folder)
+    await using encoder = await SentenceTransformer.fromPretrained(folder)
+    const { inputIds } = await encoder.tokenizer.encodeBatch(texts)
+    const vectors = await encoder.encode(texts)
+    for (const [i, ids] of inputIds.entries()) {
+      const { lastHiddenState } = await model.run({ inputIds: [ids] })
+      expectClose(vectors[i]!, [...lastHiddenState!.data.slice(-width)])
+    }
   })
 })
 
