@@ -48,7 +48,13 @@ export function debertaStates(
   const eps = number(config, 'layer_norm_eps', 1e-7)
   const heads = number(config, 'num_attention_heads')
   const given = config['pos_att_type'] as string | string[] | undefined
-  const terms = typeof given === 'string' ? given.split('|').map((word) => word.trim()) : (given ?? [])
+  const terms =
+    typeof given === 'string'
+      ? given
+          .toLowerCase()
+          .split('|')
+          .map((word) => word.trim())
+      : (given ?? [])
   const relative = config['relative_attention'] === true
   const buckets = number(config, 'position_buckets', -1)
   const asked = number(config, 'max_relative_positions', -1)

@@ -5,3 +5,4 @@ import { PreTrainedModel } from '../model.js'
 
 export const BlenderbotModel = new ModelClass('Base', PreTrainedModel, 'blenderbot')
 export const BlenderbotForConditionalGeneration = new ModelClass('Seq2SeqLM', GenerativeModel, 'blenderbot')
+export const BlenderbotForCausalLM = new ModelClass('CausalLM', GenerativeModel, 'blenderbot')

@@ -5,6 +5,7 @@ import { PreTrainedModel } from '../model.js'
 
 export const MBartModel = new ModelClass('Base', PreTrainedModel, 'mbart')
 export const MBartForConditionalGeneration = new ModelClass('Seq2SeqLM', GenerativeModel, 'mbart')
+export const MBartForCausalLM = new ModelClass('CausalLM', GenerativeModel, 'mbart')
 export const MBartForSequenceClassification = new ModelClass(
   'SequenceClassification',
   PreTrainedModel,

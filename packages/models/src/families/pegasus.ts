@@ -5,3 +5,4 @@ import { PreTrainedModel } from '../model.js'
 
 export const PegasusModel = new ModelClass('Base', PreTrainedModel, 'pegasus')
 export const PegasusForConditionalGeneration = new ModelClass('Seq2SeqLM', GenerativeModel, 'pegasus')
+export const PegasusForCausalLM = new ModelClass('CausalLM', GenerativeModel, 'pegasus')
