@@ -27,7 +27,7 @@ struct Source {
 
   const Type& type() const { return variable ? variable->type() : tensor.type(); }
   std::shared_ptr<Buffer> contents() const {
-    auto buffer = variable ? variable->contents() : tensor.node->result(tensor.index);
+    auto buffer = variable ? variable->snapshot() : tensor.node->result(tensor.index);
     if (buffer) return buffer;
     throw Error(ErrorCode::Disposed, "save", "'" + name + "' was disposed of before it was saved");
   }

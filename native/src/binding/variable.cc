@@ -20,7 +20,7 @@ void VariableHandle::define(Environment& environment) {
 
 VariableHandle::VariableHandle(const Napi::CallbackInfo& info) : Handle(info) {
   variable_ = contents<std::shared_ptr<Variable>>(info);
-  const auto held = variable_->contents();
+  const auto held = variable_->held();
   report(info.Env(), held->mapped() ? 0 : static_cast<int64_t>(held->bytes()));
 }
 
@@ -74,8 +74,9 @@ Napi::Value VariableHandle::disposed(Environment& environment, const Napi::Callb
 }
 
 Napi::Value VariableHandle::bytes(Environment& environment, const Napi::CallbackInfo&) {
-  const auto held = variable()->contents();
-  return Napi::Number::New(environment.env(), held ? static_cast<double>(held->bytes()) : 0);
+  const Type& type = variable()->type();
+  return Napi::Number::New(environment.env(), static_cast<double>(elements(type.shape).value()) *
+                                                  static_cast<double>(size_of(type.dtype)));
 }
 
 VariableHandle& variable_from(const Napi::Value& value, const std::string& what) {

@@ -51,6 +51,7 @@ class Execution final : public Run {
       : plan_(plan), call_(call), cancellation_(cancellation) {
     pool_ = &pool;
     memory_.resize(plan.values.size(), nullptr);
+    plain_.resize(plan.values.size(), false);
     held_.resize(plan.values.size());
   }
 
@@ -115,8 +116,42 @@ class Execution final : public Run {
           gather(step, views);
           const Extent extent{inputs_, outputs_, variables_, pool_->size(), step.wanted};
           step.primitive->prepare(extent, *pool_);
+          note_plain_reads(step, extent);
           return step.primitive->scratch(extent);
         });
+    let_plain_forms_go();
+  }
+
+  void note_plain_reads(const PlannedStep& step, const Extent& extent) {
+    for (size_t i = 0; i < step.inputs.size(); ++i) {
+      if (step.inputs[i] < 0) continue;
+      const int base = plan_.base_of(step.inputs[i]);
+      if (plan_.values[base].storage != Storage::Variable) continue;
+      if (base != step.inputs[i] || step.primitive->reads(extent, i)) plain_[base] = true;
+    }
+  }
+
+  // Variables that every step reads in a derived form need not be held twice.
+  void let_plain_forms_go() {
+    for (const PlannedStep& step : plan_.steps) {
+      if (step.primitive && !step.update) continue;
+      for (const int number : step.inputs) {
+        if (number >= 0) plain_[plan_.base_of(number)] = true;
+      }
+      for (const int number : step.outputs) plain_[number] = true;
+    }
+    for (const PlannedRoot& root : plan_.roots) plain_[plan_.base_of(root.value)] = true;
+    std::vector<const Variable*> kept;
+    for (size_t i = 0; i < plain_.size(); ++i) {
+      if (plain_[i]) kept.push_back(plan_.values[i].variable.get());
+    }
+    for (size_t i = 0; i < plain_.size(); ++i) {
+      const auto& variable = plan_.values[i].variable;
+      if (plain_[i] || !variable) continue;
+      const auto held = variable->held();
+      if (!held || held->mapped()) continue;
+      if (std::find(kept.begin(), kept.end(), variable.get()) == kept.end()) variable->let_go();
+    }
   }
 
   // The variable that a cache append writes into.
@@ -197,6 +232,8 @@ class Execution final : public Run {
         hold(number, tensor(value.constant), "a tensor");
         break;
       case Storage::Variable:
+        // What no step reads may have been let go of.
+        if (!plain_[number] && !value.variable->held() && !value.variable->disposed()) return;
         hold(number, value.variable->contents(), value.variable->name().c_str());
         break;
       case Storage::Argument:
@@ -316,6 +353,7 @@ class Execution final : public Run {
   const Layout* layout_ = nullptr;
   std::vector<View> views_;
   std::vector<void*> memory_;  // by value: start of its memory
+  std::vector<bool> plain_;    // by value: whether a variable's own memory is looked at
   std::vector<std::shared_ptr<Buffer>>
       held_;  // keeps contents alive whatever JavaScript disposes of meanwhile
   std::vector<std::shared_ptr<Buffer>> results_, undo_;

@@ -154,6 +154,9 @@ class Primitive {
   // Called on the engine thread before anything runs and before memory is reserved: a place for
   // packing frozen weights. May throw.
   virtual void prepare(const Extent& extent, ThreadPool& pool) const;
+  // After prepare(): whether forward() will look at the input's memory. False for a variable that it reads in
+  // a derived form.
+  virtual bool reads(const Extent&, size_t) const { return true; }
 };
 
 // A vertex of the graph. Immutable but for `results`, which the engine fills in for evaluated roots.

@@ -105,9 +105,42 @@ Value Variable::pending() const {
   return pending_;
 }
 
-std::shared_ptr<Buffer> Variable::contents() const {
+const DerivedForm* Variable::whole_form() const {
+  for (const auto& [key, form] : derived_) {
+    if (form->holds_all()) return form.get();
+  }
+  return nullptr;
+}
+
+std::shared_ptr<Buffer> Variable::contents() {
+  std::lock_guard lock(mutex_);
+  if (!contents_ && !disposed_) {
+    if (const DerivedForm* form = whole_form()) {
+      contents_ = form->plain();
+      plain_wanted_ = true;
+    }
+  }
+  return contents_;
+}
+
+std::shared_ptr<Buffer> Variable::held() const {
   std::lock_guard lock(mutex_);
   return contents_;
+}
+
+std::shared_ptr<Buffer> Variable::snapshot() const {
+  std::lock_guard lock(mutex_);
+  if (contents_ || disposed_) return contents_;
+  const DerivedForm* form = whole_form();
+  return form == nullptr ? nullptr : form->plain();
+}
+
+void Variable::let_go() {
+  std::shared_ptr<Buffer> dropped;
+  std::lock_guard lock(mutex_);
+  // A window of a file costs nothing.
+  if (!frozen_ || plain_wanted_ || !contents_ || contents_->mapped() || whole_form() == nullptr) return;
+  dropped = std::move(contents_);
 }
 
 void Variable::make_writable() {
@@ -137,6 +170,7 @@ bool Variable::disposed() const {
 
 void Variable::set_frozen(bool frozen) {
   std::lock_guard lock(mutex_);
+  if (frozen && !frozen_) plain_wanted_ = false;
   frozen_ = frozen;
 }
 
@@ -157,6 +191,7 @@ void Variable::set_derived(const std::string& key, std::unique_ptr<DerivedForm> 
 }
 
 void Variable::drop_derived() {
+  contents();
   std::map<std::string, std::unique_ptr<DerivedForm>> forms;
   std::lock_guard lock(mutex_);
   forms = std::exchange(derived_, {});

@@ -16,6 +16,10 @@ namespace tiny {
 class DerivedForm {
  public:
   virtual ~DerivedForm() = default;
+  // Whether plain() gives the contents back, bit for bit.
+  virtual bool holds_all() const { return false; }
+  // The contents as they were. Throws OutOfMemoryError.
+  virtual std::shared_ptr<Buffer> plain() const { return nullptr; }
 };
 
 // State: a parameter, an optimizer moment, a cache. Reads and updates are nodes; which version a
@@ -49,7 +53,15 @@ class Variable : public std::enable_shared_from_this<Variable> {
   // The update that was bound and has not run yet, or an empty value.
   Value pending() const;
 
-  std::shared_ptr<Buffer> contents() const;
+  // Its memory; made again, and kept, where it was let go of.
+  std::shared_ptr<Buffer> contents();
+  // Its memory, or null where it was let go of.
+  std::shared_ptr<Buffer> held() const;
+  // What contents() gives, without keeping it: for saving.
+  std::shared_ptr<Buffer> snapshot() const;
+  // Lets go of memory of its own while frozen, where a derived form holds all of it and nothing has asked for
+  // the plain form since it was frozen. Engine thread only.
+  void let_go();
   // Memory for writing: a window of a file is copied out first. Called in the prepare phase.
   void make_writable();
   void dispose();
@@ -66,6 +78,7 @@ class Variable : public std::enable_shared_from_this<Variable> {
  private:
   struct Owner;
   void forget_pending();
+  const DerivedForm* whole_form() const;
   Variable(Type type, std::shared_ptr<Buffer> contents, std::string name);
 
   Type type_;
@@ -77,6 +90,7 @@ class Variable : public std::enable_shared_from_this<Variable> {
   Value pending_;
   std::weak_ptr<const Node> read_;
   bool frozen_ = true;
+  bool plain_wanted_ = false;  // since it was frozen
   bool disposed_ = false;
   std::map<std::string, std::unique_ptr<DerivedForm>> derived_;
 };

@@ -111,6 +111,12 @@ class LinearCrossEntropy final : public Primitive {
     pack_weight(extent.variables[kWeight], extent.inputs[kWeight], true, options_.bf16, pool);
   }
 
+  bool reads(const Extent& extent, size_t input) const override {
+    const PackedMatrix* packed =
+        packed_weight(extent.variables[kWeight], extent.inputs[kWeight], true, options_.bf16);
+    return input != kWeight || blas::active() || packed == nullptr;
+  }
+
   size_t scratch(const Extent& extent) const override {
     return with_float(kName, extent.inputs[kHidden].dtype, [&](auto zero) {
       return Tile<decltype(zero)>(extent.inputs, extent.wanted, options_.bf16, extent.threads, nullptr).total;

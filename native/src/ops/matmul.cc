@@ -44,6 +44,10 @@ class Matmul final : public Primitive {
     pack_weight(extent.variables[kB], extent.inputs[kB], options_.transpose_b, bf16_, pool);
   }
 
+  bool reads(const Extent& extent, size_t input) const override {
+    return input != kB || blas::active() || packed(extent.variables[kB], extent.inputs[kB]) == nullptr;
+  }
+
   size_t scratch(const Extent& extent) const override {
     const Product p = product(extent.inputs, extent.outputs, false);
     const size_t unwanted = extent.wanted[0] ? 0 : align_up(extent.outputs[0].bytes());
@@ -68,12 +72,7 @@ class Matmul final : public Primitive {
       p.c = scratch;
       scratch += align_up(run.output(0).bytes());
     }
-    if (options_.derived) {
-      // What the product that this is a gradient of is multiplied from.
-      p.packed_transpose = packed_weight(run.variable(kB), views[kB], !options_.transpose_b, bf16_);
-    } else {
-      p.packed = packed_weight(run.variable(kB), views[kB], options_.transpose_b, bf16_);
-    }
+    (options_.derived ? p.packed_transpose : p.packed) = packed(run.variable(kB), views[kB]);
     multiply(p, scratch, run.pool());
   }
 
@@ -108,6 +107,11 @@ class Matmul final : public Primitive {
   }
 
  private:
+  // The packed form of b; for a gradient, of its transpose, which the forward pass multiplies by.
+  const PackedMatrix* packed(Variable* variable, const View& b) const {
+    return packed_weight(variable, b, options_.transpose_b != options_.derived, bf16_);
+  }
+
   Value multiply_graph(const Value& a, const Value& b, bool transpose_a, bool transpose_b) const {
     MatmulOptions options;
     options.transpose_a = transpose_a;

@@ -142,11 +142,60 @@ TEST_CASE("the gradient of an input reads the packed form of a frozen weight, an
         // The plain form is not looked at.
         const Value forward = matmul(x, frozen->read(), options);
         evaluated(forward);
-        std::memset(frozen->contents()->data(), 0xff, frozen->contents()->bytes());
+        if (const auto plain = frozen->held()) std::memset(plain->data(), 0xff, plain->bytes());
         CHECK(evaluated(gradient(frozen->read())) == expected);
       }
     }
   }
+}
+
+TEST_CASE("a frozen weight that owns its memory is held once, and comes back bit for bit") {
+  Draw draw = make();
+  for (const bool transposed : {true, false}) {
+    for (const DType dtype : {DType::Float32, DType::BFloat16, DType::Float16}) {
+      CAPTURE(transposed);
+      CAPTURE(std::string(name_of(dtype)));
+      const int64_t k = 71, n = 645;
+      const Value x = draw.normals({9, k});
+      const Value w = cast(draw.normals(transposed ? Shape{n, k} : Shape{k, n}), dtype);
+      const Numbers bits = evaluated(w);
+      auto frozen = variable_of(copied(w), true);
+      MatmulOptions options;
+      options.transpose_b = transposed;
+      const auto bytes = static_cast<int64_t>(frozen->contents()->bytes());
+      const int64_t before = memory_stats().live;
+      const Numbers expected = evaluated(matmul(x, frozen->read(), options));
+      CHECK(frozen->held() == nullptr);
+      CHECK(memory_stats().live - before < bytes / 10 + 9 * n * 4);
+      CHECK(evaluated(matmul(x, frozen->read(), options)) == expected);
+
+      const auto same = [&](const std::shared_ptr<Buffer>& buffer) {
+        return std::memcmp(buffer->data(), w.node->result(0)->data(), static_cast<size_t>(bytes)) == 0;
+      };
+      CHECK(same(frozen->snapshot()));
+      CHECK(frozen->held() == nullptr);
+      // An op that looks at it gets it back, and it stays.
+      CHECK(evaluated(transpose(frozen->read())) == evaluated(transpose(w)));
+      CHECK(same(frozen->held()));
+      CHECK(evaluated(matmul(x, frozen->read(), options)) == expected);
+      CHECK(frozen->held() != nullptr);
+      // So does an update, once it is trained.
+      frozen->set_frozen(false);
+      frozen->set_frozen(true);
+      evaluated(matmul(x, frozen->read(), options));
+      CHECK(frozen->held() == nullptr);
+      frozen->set_frozen(false);
+      CHECK(evaluated(matmul(x, frozen->read(), options)) == expected);
+      CHECK(same(frozen->held()));
+    }
+  }
+  // Rounded panels do not hold everything.
+  const Value x = draw.normals({9, 64}), w = draw.normals({64, 64});
+  auto frozen = variable_of(copied(w), true);
+  MatmulOptions rounded;
+  rounded.bf16 = true;
+  evaluated(matmul(x, frozen->read(), rounded));
+  CHECK(frozen->held() != nullptr);
 }
 
 TEST_CASE("weights in half widths are multiplied as they are, or everything in bfloat16") {

@@ -19,9 +19,36 @@ namespace {
 
 class PackedWeight final : public DerivedForm {
  public:
-  explicit PackedWeight(std::vector<std::unique_ptr<PackedMatrix>> matrices)
-      : matrices(std::move(matrices)) {}
+  PackedWeight(std::vector<std::unique_ptr<PackedMatrix>> matrices, DType dtype, int64_t n, int64_t k,
+               bool transposed)
+      : matrices(std::move(matrices)), dtype_(dtype), n_(n), k_(k), transposed_(transposed) {}
+
+  bool holds_all() const override {
+    switch (matrices.front()->format()) {
+      case PanelFormat::F32:
+        return dtype_ == DType::Float32;
+      case PanelFormat::F16:
+        return dtype_ == DType::Float16;
+      case PanelFormat::Bf16Pairs:
+        return dtype_ == DType::BFloat16;
+    }
+    return false;
+  }
+
+  std::shared_ptr<Buffer> plain() const override {
+    const size_t bytes = static_cast<size_t>(n_ * k_) * size_of(dtype_);
+    auto buffer = Buffer::allocate(bytes * matrices.size());
+    auto* to = static_cast<char*>(buffer->data());
+    for (size_t i = 0; i < matrices.size(); ++i) matrices[i]->unpack(n_, transposed_, to + i * bytes);
+    return buffer;
+  }
+
   const std::vector<std::unique_ptr<PackedMatrix>> matrices;
+
+ private:
+  const DType dtype_;
+  const int64_t n_, k_;
+  const bool transposed_;
 };
 
 std::string key_of(DType dtype, bool transposed, bool bf16, int64_t parts) {
@@ -54,16 +81,17 @@ void pack_weight(Variable* variable, const View& view, bool transposed, bool bf1
   const auto contents = variable->contents();
   if (!contents || contents->bytes() < view.bytes()) return;  // reported when the contents are bound
   const int64_t rows = view.rows() / parts, width = view.width();
+  const int64_t n = transposed ? rows : width, k = transposed ? width : rows;
   const int64_t bytes = rows * view.row_stride * static_cast<int64_t>(size_of(view.dtype));
   try {
     std::vector<std::unique_ptr<PackedMatrix>> packed;
     for (int64_t part = 0; part < parts; ++part) {
       const Matrix matrix{static_cast<const char*>(contents->data()) + part * bytes, view.dtype,
                           view.row_stride, transposed};
-      packed.push_back(
-          PackedMatrix::pack(matrix, transposed ? rows : width, transposed ? width : rows, bf16, pool));
+      packed.push_back(PackedMatrix::pack(matrix, n, k, bf16, pool));
     }
-    variable->set_derived(key, std::make_unique<PackedWeight>(std::move(packed)));
+    variable->set_derived(key,
+                          std::make_unique<PackedWeight>(std::move(packed), view.dtype, n, k, transposed));
   } catch (const Error& error) {
     if (error.code() != ErrorCode::Memory) throw;
     return;

@@ -1,5 +1,5 @@
 // ModernBERT in float64, one row at a time, as modeling_modernbert.py goes about it.
-import { activations, attention, each, Layers, number, sum, type Rows } from './reference.js'
+import { activations, attention, each, number, sum, type Layers, type Rows } from './reference.js'
 
 type Settings = Readonly<Record<string, unknown>>
 

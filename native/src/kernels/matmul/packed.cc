@@ -43,6 +43,24 @@ void PackedMatrix::pack_transpose(int64_t first, int64_t valid, int64_t row, int
   }
 }
 
+void PackedMatrix::unpack(int64_t n, bool transposed, void* to) const noexcept {
+  const auto copy = [&](auto element) {
+    using T = decltype(element);
+    // Elements from one column to the next, and from one k to the next.
+    const bool pairs = format_ == PanelFormat::Bf16Pairs;
+    for (int64_t first = 0; first < n; first += columns_) {
+      const int64_t valid = std::min(columns_, n - first);
+      for (int64_t k = 0; k < k_; ++k) {
+        const auto* from = reinterpret_cast<const T*>(panel(first / columns_, 0)) +
+                           (pairs ? k / 2 * 2 * columns_ + k % 2 : k * columns_);
+        T* out = static_cast<T*>(to) + (transposed ? first * k_ + k : k * n + first);
+        for (int64_t j = 0; j < valid; ++j) out[j * (transposed ? k_ : 1)] = from[j * (pairs ? 2 : 1)];
+      }
+    }
+  };
+  format_ == PanelFormat::F32 ? copy(uint32_t{}) : copy(uint16_t{});
+}
+
 std::unique_ptr<PackedMatrix> PackedMatrix::pack(const Matrix& b, int64_t n, int64_t k, bool bf16,
                                                  ThreadPool& pool, const MatmulKernels& kernels) {
   std::unique_ptr<PackedMatrix> packed(new PackedMatrix());

@@ -22,6 +22,10 @@ class PackedMatrix {
   void pack_transpose(int64_t first, int64_t valid, int64_t row, int64_t depth, bool round,
                       PanelFormat format, char* panel, const MatmulKernels& kernels) const noexcept;
 
+  // The matrix as it was stored, of elements as wide as the panels': into `to`, its rows end to end, or its
+  // columns where it was packed from its transpose.
+  void unpack(int64_t n, bool transposed, void* to) const noexcept;
+
   static PanelFormat format_of(DType dtype, bool bf16);
 
   PanelFormat format() const { return format_; }

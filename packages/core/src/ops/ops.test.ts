@@ -105,6 +105,41 @@ const uses: Use[] = [
   ['unpadRows', [3, 4], () => api.unpadRows(ones([2, 2, 4]), offsets, 3)],
   ['segmentMean', [2, 4], () => api.segmentMean(rows, offsets)],
   ['segmentMax', [2, 4], () => api.segmentMax(rows, offsets)],
+  [
+    'causalConv',
+    [3, 4],
+    () =>
+      api.causalConv(rows, ones([4, 1, 2]), {
+        bias: row,
+        offsets,
+        activation: 'silu',
+        state: { cache: zeros([4, 4]), readSlots: ids.sliceRows(0, 2), writeSlots: ids.sliceRows(0, 2) },
+      }),
+  ],
+  [
+    'stateScan',
+    [3, 4],
+    () =>
+      api.stateScan(
+        {
+          x: rows,
+          dt: ones([3, 2]),
+          a: ones([2]),
+          b: rows,
+          c: rows,
+          offsets,
+          d: ones([2]),
+          dtBias: ones([2]),
+        },
+        {
+          heads: 2,
+          groups: 2,
+          dtMin: 0.1,
+          dtMax: 2,
+          state: { cache: zeros([4, 8]), readSlots: ids.sliceRows(0, 2), writeSlots: ids.sliceRows(0, 2) },
+        },
+      ),
+  ],
   ['concat', [6, 4], () => api.concat([rows, rows], 'rows')],
   ['concat', [3, 8], () => api.concat([rows, rows], 'last')],
   ['reshape', [2, 6], () => api.reshape(rows, [2, -1])],

@@ -66,9 +66,10 @@ type Projected = [q: Tensor, k: Tensor, v: Tensor]
 export class Attention {
   readonly #options: AttentionOptions
   readonly #kvHeads: number
-  readonly #project: (x: Tensor) => Projected
+  /** `placed`: whether keys are normed or rotated, so that their bias counts. */
+  readonly #project: (x: Tensor, placed: boolean) => Projected
   readonly #query: (x: Tensor) => Tensor
-  readonly #keyAndValue: (x: Tensor) => [k: Tensor, v: Tensor]
+  readonly #keyAndValue: (x: Tensor, placed: boolean) => [k: Tensor, v: Tensor]
   readonly #output: Linear
   readonly #queryNorm: ProjectionNorm | undefined
   readonly #keyNorm: ProjectionNorm | undefined
@@ -98,15 +99,18 @@ export class Attention {
         (projections.columns === 'heads'
           ? splitHeads(fused.apply(x), heads, each)
           : applySplit(fused, x, widths)) as Projected
-      this.#query = (x) => this.#project(x)[0]
-      this.#keyAndValue = (x) => this.#project(x).slice(1) as [Tensor, Tensor]
+      this.#query = (x) => this.#project(x, true)[0]
+      this.#keyAndValue = (x) => this.#project(x, true).slice(1) as [Tensor, Tensor]
     } else {
       const query = linear(projections.query, width, widths[0])
       const key = linear(projections.key, keyWidth, widths[1])
       const value = linear(projections.value, keyWidth, widths[2])
+      // A logit beside the scores and a cap on them see where they lie.
+      const seen = options.softcap !== undefined || sinks !== undefined || qkNorm !== undefined
+      const keyOf = (x: Tensor, placed: boolean) => (placed || seen ? key.apply(x) : key.applyInert(x))
       this.#query = (x) => query.apply(x)
-      this.#keyAndValue = (x) => [key.apply(x), value.apply(x)]
-      this.#project = (x) => [query.apply(x), key.apply(x), value.apply(x)]
+      this.#keyAndValue = (x, placed) => [keyOf(x, placed), value.apply(x)]
+      this.#project = (x, placed) => [query.apply(x), keyOf(x, placed), value.apply(x)]
     }
     this.#output = linear(options.output, heads * valueDim, outputWidth)
     this.#queryNorm = qkNorm?.make(weights.at(qkNorm.query), heads, headDim)
@@ -116,7 +120,7 @@ export class Attention {
 
   /** Tokens over the tokens of their own sequence. */
   attend(x: Tensor, mixer: Mixer, context: AttendOptions = {}): Tensor {
-    const [q, k, v] = this.#project(x) // [tokens, heads * headDim], [tokens, kvHeads * headDim] twice
+    const [q, k, v] = this.#project(x, context.rope !== undefined) // [tokens, heads * headDim], [tokens, kvHeads * headDim] twice
     const placed = this.#place(q, this.#queryNorm, context.rope)
     const keys = this.#place(k, this.#keyNorm, context.rope)
     return this.#finish(
@@ -135,7 +139,7 @@ export class Attention {
 
   /** An encoder's keys and values for this layer, to be kept while a decoder runs: [encoder tokens, kvHeads * headDim]. */
   keysAndValues(encoder: Tensor): [k: Tensor, v: Tensor] {
-    const [k, v] = this.#keyAndValue(encoder)
+    const [k, v] = this.#keyAndValue(encoder, false)
     return [this.#place(k, this.#keyNorm, undefined), v]
   }
 

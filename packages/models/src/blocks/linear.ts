@@ -40,8 +40,20 @@ export class Linear {
 
   /** [tokens, in] to [tokens, out]. */
   apply(x: Tensor, finish: Finish = {}): Tensor {
+    return this.#multiply(x, this.bias, finish)
+  }
+
+  /**
+   * The same where nothing depends on the bias (every score of a query moves alike with the keys'): its gradient is zero,
+   * and not the rounding errors of a sum that vanishes, which Adam would turn into steps of full length.
+   */
+  applyInert(x: Tensor): Tensor {
+    return this.#multiply(x, this.bias && plain(this.bias).detach().add(plain(this.bias).scale(0)), {})
+  }
+
+  #multiply(x: Tensor, bias: Tensor | undefined, finish: Finish): Tensor {
     return matmul(x, this.weight, {
-      bias: this.bias,
+      bias,
       transposeB: this.#transposeB,
       precision: this.#weights.precisionOf(this.weight),
       ...finish,
