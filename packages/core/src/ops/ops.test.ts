@@ -103,6 +103,12 @@ const uses: Use[] = [
   ['gatherRows', [3, 4], () => api.gatherRows(rows, ids)],
   ['padRows', [2, 2, 4], () => api.padRows(rows, offsets, 2)],
   ['unpadRows', [3, 4], () => api.unpadRows(ones([2, 2, 4]), offsets, 3)],
+  ['shiftRows', [3, 4], () => api.shiftRows(rows, offsets, -1, tensor(Int32Array.of(0, 2, 1)))],
+  [
+    'headProducts',
+    [3, 10],
+    () => api.headProducts(rows, ones([5, 4]), { heads: 2, transposeA: false, transposeB: true, scale: 2 }),
+  ],
   ['segmentMean', [2, 4], () => api.segmentMean(rows, offsets)],
   ['segmentMax', [2, 4], () => api.segmentMax(rows, offsets)],
   [
@@ -149,6 +155,21 @@ const uses: Use[] = [
   ['contiguous', [3, 2], () => api.contiguous(api.sliceColumns(rows, 1, 2))],
   ['detach', [3, 4], () => api.detach(rows)],
   ['full', [2], () => api.full([2], 7, { dtype: 'int32' })],
+  ['topK', [[3, 2], [3, 2]], () => api.topK(rows, 2)], // prettier-ignore
+  ['gatherLast', [3, 1], () => api.gatherLast(rows, api.reshape(ids, [3, 1]))],
+  ['markColumns', [3, 5], () => api.markColumns(api.reshape(ids, [3, 1]), 5)],
+  ['sortByExpert', [[3], [3], [3, 1]], () => Object.values(api.sortByExpert(api.reshape(ids, [3, 1]), 2))],
+  [
+    'expertMatmul',
+    [3, 5],
+    () =>
+      api.expertMatmul(rows, offsets, [ones([5, 4]), ones([5, 4])], {
+        bias: ones([2, 5]),
+        transposeB: true,
+        precision: 'float32',
+      }),
+  ],
+  ['combineExperts', [3, 4], () => api.combineExperts(rows, api.reshape(ids, [3, 1]), ones([3, 1]))],
   ['dropout', [3, 4], () => api.dropout(rows, key, { p: 0.5, site: 3 })],
   ['randomNormal', [2, 3], () => api.randomNormal([2, 3], { mean: 1, std: 0.02, seed: 1, dtype: 'float64' })],
   ['randomUniform', [2, 3], () => api.randomUniform([2, 3], { min: -1, max: 1, seed: 1, site: 2 })],
@@ -182,6 +203,10 @@ const uses: Use[] = [
         site: 4,
         key,
         causal: true,
+        queryTerms: rows,
+        queryTable: tensor(Int32Array.of(0, 1, 1)),
+        keyTerms: rows,
+        keyTable: tensor(Int32Array.of(1)),
         windowLeft: 5,
         windowRight: 0,
         softcap: 3,
@@ -217,6 +242,8 @@ const uses: Use[] = [
         queries: 2,
         keys: 3,
         causal: true,
+        keyTerms: rows,
+        keyTable: tensor(Int32Array.of(1, 0, 1)),
       }),
   ],
 ]
