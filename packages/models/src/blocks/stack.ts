@@ -63,6 +63,8 @@ export interface CacheShape {
   readonly valueWidth: number
   /** A sequence that grows beyond this many tokens is computed anew, since all its keys turn otherwise (Phi-3). */
   readonly anewBeyond?: number | undefined
+  /** Keys before its own that a query of a layer sees; all where absent. */
+  readonly window?: ((layer: number) => number | undefined) | undefined
   /** What a layer keeps of a sequence where it is a recurrence, which keeps no keys and values. */
   readonly recurrent?: ((layer: number) => RecurrentShape | undefined) | undefined
 }

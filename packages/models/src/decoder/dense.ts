@@ -144,6 +144,7 @@ export function denseDecoder(weights: Weights, config: DenseConfig, design: Dens
             layers: numHiddenLayers,
             keyWidth: kvHeads * headDim,
             valueWidth: kvHeads * headDim,
+            window: (index) => design.attention?.(index).window?.left,
             ...design.cache,
           },
     balance: design.balance,

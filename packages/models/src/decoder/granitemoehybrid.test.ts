@@ -1,9 +1,11 @@
 import { compile, gradients, type Tensor } from '@tiny/core'
 import { describe, expect, it } from 'vitest'
+import { emptyFolder, tensorsOf } from '../../test/experts.js'
 import { difference } from '../../test/golden.js'
 import { hybridForward } from '../../test/mamba-reference.js'
 import { shake } from '../../test/shake.js'
 import { AutoModelForCausalLM } from '../auto.js'
+import { withRecomputation } from '../blocks/recompute.js'
 import type { GenerativeModel } from '../generation/generative-model.js'
 import { packTrainingBatch, trainingLoss } from '../training.js'
 
@@ -43,6 +45,7 @@ const changes = [
   { mamba_proj_bias: true, mamba_conv_bias: false, mamba_d_conv: 2, mamba_d_head: 'auto', mamba_n_heads: 2 },
   { mamba_expand: 3, mamba_n_heads: 2, mamba_d_head: 24, mamba_d_state: 21, hidden_act: 'gelu' },
   { time_step_limit: [0.3, 0.9], mamba_d_conv: 1, tie_word_embeddings: true },
+  { layer_types: Array(3).fill('attention'), num_experts_per_tok: 0, mamba_n_heads: 128, mamba_d_head: 64 },
   { time_step_limit: [0.5, { __float__: 'Infinity' }], layer_types: ['mamba', 'mamba', 'mamba'] },
 ]
 const cases = changes.map(
@@ -88,18 +91,17 @@ describe('results', () => {
     expect(difference(padded.slice(3 * vocabulary, 8 * vocabulary), free)).toBeLessThan(1e-5)
   })
 
-  it('at padding on the left, where a loss needs them, leave the real tokens as they are', async () => {
-    await using model = await AutoModelForCausalLM.fromConfig({
-      ...small,
-      layer_types: Array(3).fill('mamba'),
-    })
-    shake(model)
-    const real = row(5, 11)
-    const labels = [[9, 9, 9, ...real], row(8, 7)]
+  it('at padding on the left, where a loss needs them, are those of zeros', async () => {
+    const config = { ...small, layer_types: Array(3).fill('mamba'), mamba_proj_bias: true }
+    await using model = await AutoModelForCausalLM.fromConfig(config)
+    const tensors = shake(model)
+    const labels = [[9, 9, 9, ...row(5, 11)], row(8, 7)]
     const attentionMask = [[0, 0, 0, 1, 1, 1, 1, 1], row(8, 7).map(() => 1)]
-    const padded = (await model.run({ inputIds: labels, attentionMask, labels })).logits!.data
-    const free = (await model.run({ inputIds: [real] })).logits!.data
-    expect(padded.slice(3 * vocabulary, 8 * vocabulary)).toEqual(free)
+    const { logits } = await model.run({ inputIds: labels, attentionMask, labels })
+    const want = labels.flatMap((ids, r) =>
+      hybridForward(tensors, config, ids, attentionMask[r]).logits.flatMap((values) => [...values]),
+    )
+    expect(difference(logits!.data, want)).toBeLessThan(1e-4)
   })
 })
 
@@ -187,6 +189,82 @@ describe('gradients', () => {
       if (!(Math.abs(got - want) <= 1e-4 * scale + 1e-6)) short.push(`${name}: ${got}, not ${want}`)
     })
     expect(short).toEqual([])
+  })
+})
+
+it('computes layers again for the same gradients', async () => {
+  await using model = await AutoModelForCausalLM.fromConfig(cases[2]![1])
+  shake(model)
+  const step = (again: boolean) =>
+    compile((batch: { batch: Record<string, Tensor> }) => {
+      const { result } = again
+        ? withRecomputation(() => trainingLoss(model, batch))
+        : { result: trainingLoss(model, batch) }
+      return [...gradients(result.lossSum.div(result.count), model.parameters())].map(
+        ([, gradient]) => gradient,
+      )
+    })
+  const inputs = { inputIds: [ids, row(40, 3)], labels: [ids, row(40, 3)] }
+  using plainly = step(false)
+  using again = step(true)
+  const [kept, computed] = [
+    await plainly(packTrainingBatch(model, inputs) as never),
+    await again(packTrainingBatch(model, inputs) as never),
+  ]
+  kept.forEach((gradient, i) => expect(computed[i]!.data).toEqual(gradient.data))
+})
+
+describe('a file', () => {
+  const config = { ...small, num_local_experts: 3, time_step_limit: [0.1, { __float__: 'Infinity' }] }
+
+  it('has the names and the limits that transformers writes', async () => {
+    await using model = await AutoModelForCausalLM.fromConfig(config)
+    shake(model)
+    const folder = emptyFolder()
+    await model.savePretrained(folder)
+    const stored = tensorsOf(folder)
+    const mamba = ['A_log', 'D', 'conv1d.bias', 'conv1d.weight', 'dt_bias', 'in_proj.weight', 'norm.weight']
+    const [first, second] = [0, 1].map((layer) =>
+      Object.keys(stored)
+        .filter((name) => name.startsWith(`model.layers.${layer}.`))
+        .map((name) => name.slice('model.layers.0.'.length))
+        .sort(),
+    )
+    const common = [
+      'block_sparse_moe.input_linear.weight',
+      'block_sparse_moe.output_linear.weight',
+      'block_sparse_moe.router.layer.weight',
+      'input_layernorm.weight',
+      'post_attention_layernorm.weight',
+      'shared_mlp.input_linear.weight',
+      'shared_mlp.output_linear.weight',
+    ]
+    expect(first).toEqual([...common, ...[...mamba, 'out_proj.weight'].map((name) => `mamba.${name}`)].sort())
+    expect(second).toEqual(
+      [...common, ...['q', 'k', 'v', 'o'].map((name) => `self_attn.${name}_proj.weight`)].sort(),
+    )
+    expect(stored['model.layers.0.mamba.conv1d.weight']!.shape).toEqual([42, 1, 4])
+
+    await using again = await AutoModelForCausalLM.fromPretrained(folder)
+    expect(again.loadReport).toEqual({ drawn: [], absent: [], unread: [] })
+    expect(again.className).toBe('GraniteMoeHybridForCausalLM')
+    expect(again.config.toJSON()).toMatchObject({ time_step_limit: config.time_step_limit })
+    const [one, other] = [await model.run({ inputIds: [ids] }), await again.run({ inputIds: [ids] })]
+    expect(other.logits!.data).toEqual(one.logits!.data)
+  })
+
+  it('draws rates as Mamba does, and computes with weights of 16 bits', async () => {
+    await using exact = await AutoModelForCausalLM.fromConfig(small)
+    const rates = [...exact.namedParameters()].find(([name]) => name.endsWith('A_log'))![1]
+    expect(await rates.data()).toEqual(Float32Array.from([0, Math.log(2), Math.log(3), Math.log(4)]))
+    const want = (await exact.run({ inputIds: [ids] })).logits!.data
+    await using model = await AutoModelForCausalLM.fromConfig(small, {
+      dtype: 'bfloat16',
+      precision: 'float32',
+    })
+    expect(difference((await model.run({ inputIds: [ids] })).logits!.data, want)).toBeLessThan(2e-2)
+    const { sequences } = await model.generate({ inputIds: [[3, 4]] }, { maxNewTokens: 4 })
+    expect(sequences[0]).toHaveLength(6)
   })
 })
 

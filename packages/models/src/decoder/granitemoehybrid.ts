@@ -42,6 +42,7 @@ const keys = {
   ...graniteMultipliers,
   attentionBias: biasKeys.attentionBias,
   numLocalExperts: integer(8, 'numExperts'),
+  numExpertsPerTok: integer(2),
   sharedIntermediateSize: size(1024),
   positionEmbeddingType: optional(oneOf(['rope', 'nope', 'none'], 'none')),
   layerTypes: { ...layerTypesKey, alias: 'layersBlockType' },
@@ -78,14 +79,14 @@ export const granitemoehybrid = decoderFamily({
       config.positionEmbeddingType === 'rope' ? ropeOptions(config, { headDim: headDimOf(config) }) : null
     const weight = normal(config.initializerRange)
     const activation = activationOf(config.hiddenAct, 'hidden_act')
-    const recurrence = recurrenceOf(config)
+    const recurrence = kinds.includes('mamba') ? recurrenceOf(config) : undefined
     return denseDecoder(weights, config, {
       embeddingScale: config.embeddingMultiplier,
       residualMultiplier: config.residualMultiplier,
       attention: () => ({ scale: config.attentionMultiplier }),
       rope: (layer) => (kinds[layer] === 'attention' ? rope : null),
       mixer: (at, layer) =>
-        kinds[layer] === 'attention'
+        recurrence === undefined || kinds[layer] === 'attention'
           ? undefined
           : new Mamba2(at.at('mamba'), {
               ...recurrence,
@@ -98,7 +99,10 @@ export const granitemoehybrid = decoderFamily({
               weight,
               layer,
             }),
-      cache: { recurrent: (layer) => (kinds[layer] === 'attention' ? undefined : mamba2State(recurrence)) },
+      cache: {
+        recurrent: (layer) =>
+          recurrence === undefined || kinds[layer] === 'attention' ? undefined : mamba2State(recurrence),
+      },
       feedForward(at) {
         const shared = new Mlp(at.at('shared_mlp'), {
           width,
@@ -126,7 +130,7 @@ export const granitemoehybrid = decoderFamily({
 })
 
 type Kind = 'attention' | 'mamba'
-const kinds: Readonly<Record<string, Kind>> = {
+const kindOf: Readonly<Record<string, Kind>> = {
   attention: 'attention',
   full_attention: 'attention',
   linear_attention: 'mamba',
@@ -136,16 +140,16 @@ const kinds: Readonly<Record<string, Kind>> = {
 /** What each layer is; all are recurrences where the configuration does not say. */
 function kindsOf({ layerTypes, numHiddenLayers: count }: HybridConfig): readonly Kind[] {
   if (layerTypes === undefined || layerTypes.length === 0) return Array.from({ length: count }, () => 'mamba')
-  const unknown = layerTypes.find((type) => !Object.hasOwn(kinds, type))
+  const unknown = layerTypes.find((type) => !Object.hasOwn(kindOf, type))
   if (unknown !== undefined || layerTypes.length !== count) {
     throw new ConfigError(
       unknown === undefined
         ? `layer_types lists ${layerTypes.length} layers, num_hidden_layers is ${count}`
-        : `layer_types: there is no '${unknown}' here; known are ${Object.keys(kinds).join(', ')}`,
+        : `layer_types: there is no '${unknown}' here; known are ${Object.keys(kindOf).join(', ')}`,
       { key: 'layer_types', value: unknown ?? layerTypes.length },
     )
   }
-  return layerTypes.map((type) => kinds[type]!)
+  return layerTypes.map((type) => kindOf[type]!)
 }
 
 type Recurrence = Pick<Mamba2Options, 'heads' | 'headDim' | 'groups' | 'state' | 'taps'>
@@ -172,6 +176,5 @@ function recurrenceOf(config: HybridConfig): Recurrence {
 function check(config: HybridConfig): void {
   requireHeads(config)
   if (config.numLocalExperts > 0) requireExperts(config.numExpertsPerTok, config.numLocalExperts)
-  kindsOf(config)
-  recurrenceOf(config)
+  if (kindsOf(config).includes('mamba')) recurrenceOf(config)
 }
