@@ -39,6 +39,20 @@ export const configs: Record<string, Record<string, unknown>> = {
   albert: { model_type: 'albert', ...wide, embedding_size: 13, hidden_act: 'gelu_new' },
   distilbert,
 }
+/** Those whose layers are not BERT's. */
+export const unlikeBert: typeof configs = {
+  'deberta-v2': {
+    model_type: 'deberta-v2',
+    ...wide,
+    relative_attention: true,
+    position_biased_input: false,
+    pos_att_type: ['c2p', 'p2c'],
+    position_buckets: 8,
+    norm_rel_ebd: 'layer_norm',
+    conv_kernel_size: 3,
+  },
+  modernbert: { model_type: 'modernbert', ...wide, hidden_size: 24, pad_token_id: 0, local_attention: 8 },
+}
 
 type Task = 'MaskedLM' | 'CausalLM' | 'SequenceClassification' | 'TokenClassification' | 'QuestionAnswering'
 type Other = 'MultipleChoice' | 'NextSentencePrediction' | 'PreTraining'

@@ -16,8 +16,13 @@ export interface HybridResult {
   readonly logits: Rows
 }
 
-/** One row of tokens. */
-export function hybridForward(tensors: Tensors, config: Settings, ids: readonly number[]): HybridResult {
+/** One row of tokens. @param mask 0 at padding, which recurrences see as zeros. */
+export function hybridForward(
+  tensors: Tensors,
+  config: Settings,
+  ids: readonly number[],
+  mask: readonly number[] = ids.map(() => 1),
+): HybridResult {
   const model = new Layers(tensors, 'model.')
   const eps = number(config, 'rms_norm_eps', 1e-6)
   const factor = (name: string): number => number(config, name, 1)
@@ -38,7 +43,7 @@ export function hybridForward(tensors: Tensors, config: Settings, ids: readonly 
     x = residual(
       x,
       kinds[i] === 'mamba'
-        ? mamba(layer.at('mamba'), config, normed)
+        ? mamba(layer.at('mamba'), config, normed, mask)
         : attend(layer.at('self_attn'), config, normed),
     )
     const inner = layer.norm('post_attention_layernorm', x, eps)
@@ -125,7 +130,7 @@ function attend(part: Layers, config: Settings, x: Rows): Rows {
   return part.linear('o_proj', attention(q, k, v, { heads, scale, causal: true }))
 }
 
-function mamba(part: Layers, config: Settings, x: Rows): Rows {
+function mamba(part: Layers, config: Settings, x: Rows, mask: readonly number[]): Rows {
   const heads = number(config, 'mamba_n_heads')
   const groups = number(config, 'mamba_n_groups', 1)
   const size = number(config, 'mamba_d_state')
@@ -133,7 +138,8 @@ function mamba(part: Layers, config: Settings, x: Rows): Rows {
   const width = inner / heads
   const entering = groups * size
   const act = activations[(config['hidden_act'] as string | undefined) ?? 'silu']!
-  const projected = part.linear('in_proj', x)
+  const masked = (rows: Rows): Rows => rows.map((row, t) => row.map((v) => v * mask[t]!))
+  const projected = part.linear('in_proj', masked(x))
   const gate = projected.map((row) => row.slice(0, inner))
   const toConvolve = projected.map((row) => row.slice(inner, 2 * inner + 2 * entering))
   const steps = projected.map((row) => row.slice(2 * inner + 2 * entering))
@@ -141,13 +147,15 @@ function mamba(part: Layers, config: Settings, x: Rows): Rows {
   const { shape, data: taps } = part.get('conv1d.weight')
   const bias = part.find('conv1d.bias')?.data
   const last = shape[2]! - 1
-  const convolved = toConvolve.map((row, t) =>
-    row.map((_, i) => {
-      let total = bias?.[i] ?? 0
-      for (let k = 0; k <= last; k++)
-        total += (toConvolve[t - last + k]?.[i] ?? 0) * taps[i * (last + 1) + k]!
-      return act(total)
-    }),
+  const convolved = masked(
+    toConvolve.map((row, t) =>
+      row.map((_, i) => {
+        let total = bias?.[i] ?? 0
+        for (let k = 0; k <= last; k++)
+          total += (toConvolve[t - last + k]?.[i] ?? 0) * taps[i * (last + 1) + k]!
+        return act(total)
+      }),
+    ),
   )
 
   const [least, most] = (config['time_step_limit'] as [number, number] | undefined) ?? [0, Infinity]

@@ -170,6 +170,33 @@ describe('DeBERTa', () => {
     await model.dispose()
   })
 
+  it('takes rows of labels as shares of classes, unless the configuration says otherwise', async () => {
+    const config = { ...small, ...v3, num_labels: 3 }
+    const inputs = {
+      inputIds: [ids, ids.slice(4)],
+      labels: [
+        [0.2, 0.5, 0.3],
+        [0, 1, 1],
+      ],
+    }
+    const lossOf = async (changes: object) => {
+      const { model } = await make('SequenceClassification', { ...config, ...changes })
+      const { loss, logits } = await model.run(inputs)
+      await model.dispose()
+      return { loss: loss!, rows: [0, 1].map((i) => [...logits!.data.subarray(3 * i, 3 * i + 3)]) }
+    }
+    const shares = await lossOf({})
+    const each = shares.rows.map((row, i) =>
+      row.reduce((total, _, label) => total + inputs.labels[i]![label]! * crossEntropy(row, label), 0),
+    )
+    expect(shares.loss).toBeCloseTo((each[0]! + each[1]!) / 2, 5)
+    const several = await lossOf({ problem_type: 'multi_label_classification' })
+    const binary = several.rows.flatMap((row, i) =>
+      row.map((x, label) => Math.log1p(Math.exp(x)) - x * inputs.labels[i]![label]!),
+    )
+    expect(several.loss).toBeCloseTo(binary.reduce((a, b) => a + b, 0) / 6, 5)
+  })
+
   it('counts distances in buckets as PyTorch does', () => {
     const rows = distanceRows({ span: 256, buckets: 256, maxDistance: 512 })
     const reach = (rows.length - 1) / 2

@@ -163,7 +163,7 @@ export const debertaV2: Family<typeof keys> = {
         },
       }
     },
-    sequenceClassifier: pooled,
+    sequenceClassifier: (config) => ({ ...pooled(config), sharesOfClasses: true }),
     multipleChoice: pooled,
     tokenClassifier: (config) => product(config, 'classifier', config.hiddenDropoutProb),
     questionAnswering: (config) => product(config, 'qa_outputs'),

@@ -1,4 +1,4 @@
-import { crossEntropy, full, gatherRows, sum, type Tensor } from '@tiny/core'
+import { crossEntropy, full, gatherRows, logSoftmax, sum, type Tensor } from '@tiny/core'
 import { drop } from '../blocks/dropout.js'
 import { Linear } from '../blocks/linear.js'
 import type { Backbone } from '../blocks/stack.js'
@@ -58,9 +58,11 @@ export class SequenceScores {
 /** A class, several labels or a number for each sequence. */
 export class SequenceClassifier implements Head {
   readonly #scores: SequenceScores
+  readonly #sharesOfClasses: boolean
 
   constructor(weights: Weights, context: HeadContext) {
     const options = requireHead(context, 'sequenceClassifier', 'sequence classification')
+    this.#sharesOfClasses = options.sharesOfClasses === true && context.config.problemType === undefined
     this.#scores = new SequenceScores(weights, context.backbone, context.config.numLabels, options)
   }
 
@@ -74,6 +76,10 @@ export class SequenceClassifier implements Head {
     if (problemType === 'single_label_classification') {
       const [lossSum, count] = crossEntropy(logits, labels, { labelSmoothing })
       return { lossSum, count }
+    }
+    if (problemType === 'multi_label_classification' && this.#sharesOfClasses) {
+      const likelihoods = logSoftmax(logits).mul(labels)
+      return { lossSum: sum(likelihoods).neg(), count: sum(full([logits.dim(0)], 1)) }
     }
     const each =
       problemType === 'regression' ? logits.sub(labels).square() : binaryCrossEntropy(logits, labels)

@@ -1,6 +1,6 @@
 import { compile, gradients, type Tensor } from '@tiny/core'
 import { expect, it } from 'vitest'
-import { configs, ids, make } from '../../test/encoder-models.js'
+import { configs, ids, make, unlikeBert } from '../../test/encoder-models.js'
 import type { ModelInputs } from '../inputs/pack.js'
 import { packTrainingBatch, trainingLoss } from '../training.js'
 
@@ -29,6 +29,27 @@ const cases: { name: string; task: Parameters<typeof make>[0]; inputs: ModelInpu
     task: 'SequenceClassification',
     inputs: { inputIds: [ids, ids.slice(5), ids.slice(9)], labels: [1, 0, 0] },
   },
+  { name: 'deberta-v2', task: 'MaskedLM', inputs: { inputIds: [ids, ids], labels: [labels, labels] } },
+  {
+    name: 'deberta-v2',
+    task: 'MaskedLM',
+    inputs: {
+      inputIds: [ids],
+      attentionMask: [ids.map((_, i) => (i < 3 || i > 17 ? 0 : 1))],
+      labels: [labels],
+    },
+  },
+  {
+    name: 'deberta-v2',
+    task: 'SequenceClassification',
+    inputs: { inputIds: [ids, ids.slice(5)], labels: [1, 0] },
+  },
+  {
+    name: 'modernbert',
+    task: 'MaskedLM',
+    inputs: { inputIds: [ids, ids.slice(4)], labels: [labels, labels.slice(4)] },
+  },
+  { name: 'modernbert', task: 'MultipleChoice', inputs: { inputIds: choices, labels: [2, 1] } },
   {
     name: 'mpnet',
     task: 'QuestionAnswering',
@@ -37,7 +58,7 @@ const cases: { name: string; task: Parameters<typeof make>[0]; inputs: ModelInpu
 ]
 
 it.each(cases)('gradients of $name for $task are the slope of the loss', async ({ name, task, inputs }) => {
-  const { model, tensors } = await make(task, configs[name]!)
+  const { model, tensors } = await make(task, (configs[name] ?? unlikeBert[name])!)
   const parameters = [...model.namedParameters()]
   using slopes = compile((batch: { batch: Record<string, Tensor> }) => {
     const { lossSum, count } = trainingLoss(model, batch)
