@@ -114,6 +114,8 @@ export interface TokenHeadOptions {
 
 export interface SequenceHeadOptions extends TokenHeadOptions {
   readonly pool: Pool
+  /** Whether rows of labels are shares of one class each where the configuration has no problem_type (DeBERTa). */
+  readonly sharesOfClasses?: boolean
 }
 
 export interface SentencePairOptions extends SequenceHeadOptions {

@@ -93,7 +93,6 @@ export class Decoding implements AsyncIterable<Chosen[]> {
     this.#made = prompts.map(() => [])
     this.#cache = new DecoderCache(
       options.cache,
-      prompts.length,
       prompts.map(({ length }, row) => length + Math.min(limits[row]!, initialTokens)),
     )
     this.#signal = signal === undefined ? this.#stop.signal : AbortSignal.any([signal, this.#stop.signal])
@@ -211,10 +210,9 @@ export class Decoding implements AsyncIterable<Chosen[]> {
 
   /** Blocks of the cache for these tokens. */
   async #makeRoom(counts: readonly number[], current: UnderWay): Promise<void> {
-    const shortage = this.#cache.shortage(counts)
-    if (shortage === 0) return
+    if (this.#cache.hasRoom(counts)) return
     await current.choice!.done
-    await this.#cache.grow(shortage)
+    await this.#cache.grow(counts)
   }
 
   #enqueue(tokens: {
@@ -228,7 +226,7 @@ export class Decoding implements AsyncIterable<Chosen[]> {
     const { step } = this.#options
     const { rows, counts, source, picks, positions, made } = tokens
     const offsets = Int32Array.from([0, ...running(counts)])
-    const { slots, blockTable, lengths, readSlots, writeSlots } = this.#cache.extend(counts)
+    const { pools, lengths, readSlots, writeSlots } = this.#cache.extend(counts)
     const args = {
       source,
       picks: input('int32', ['tokens'], picks),
@@ -244,8 +242,10 @@ export class Decoding implements AsyncIterable<Chosen[]> {
         layers: this.#cache.arguments,
         readSlots: input('int32', ['sequences'], readSlots),
         writeSlots: input('int32', ['sequences'], writeSlots),
-        slots: input('int32', ['tokens'], slots),
-        blockTable: input('int32', ['sequences', 'blocks'], blockTable),
+        pools: pools.map(({ slots, blockTable }) => ({
+          slots: input('int32', ['tokens'], slots),
+          blockTable: input('int32', ['sequences', 'blocks'], blockTable),
+        })),
         lengths: input('int32', ['sequences'], lengths),
       },
       cross: this.#cross,

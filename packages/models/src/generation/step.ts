@@ -22,7 +22,8 @@ import {
 } from '../blocks/mixer.js'
 import type { Batch } from '../inputs/batch.js'
 import type { Network } from '../network.js'
-import type { LayerMemory } from './cache.js'
+import type { KeysAndValues } from './block-pool.js'
+import type { LayerMemory, States } from './cache.js'
 
 /** Tokens that enter a decoder in one step: whole prompts at first, one of each sequence after that. */
 export interface StepArguments {
@@ -44,6 +45,8 @@ export interface StepArguments {
 interface CacheArguments {
   /** What each layer keeps: of tokens, or of sequences. */
   layers: LayerMemory<Tensor>[]
+  /** Where the step's tokens go in each pool of blocks, and the blocks that sequences see. */
+  pools: { slots: Tensor; blockTable: Tensor }[] // int32 [tokens], [sequences, blocks]
   /** Rows of sequences' states that the step starts from, -1 for those that begin, and that it leaves. */
   readSlots: Tensor // int32 [sequences]
   writeSlots: Tensor // int32 [sequences]
@@ -104,10 +107,11 @@ class CachedMixer implements Mixer {
   }
 
   attend(layer: number, q: Tensor, k: Tensor, v: Tensor, scores: Scores): Tensor {
-    const { layers, slots, blockTable, lengths } = this.#cache
-    const { keys, values } = layers[layer]!
-    const kCache = cacheAppend(keys!, k, slots)
-    const vCache = cacheAppend(values!, v, slots)
+    const { layers, pools, lengths } = this.#cache
+    const { keys, values, pool } = layers[layer] as KeysAndValues<Tensor> & { pool: number }
+    const { slots, blockTable } = pools[pool]!
+    const kCache = cacheAppend(keys, k, slots)
+    const vCache = cacheAppend(values, v, slots)
     return cachedAttention(q, kCache, vCache, {
       ...kernelOptions(scores),
       queryOffsets: this.#offsets,
@@ -118,13 +122,13 @@ class CachedMixer implements Mixer {
 
   recur(layer: number): Recurrence {
     const { layers, readSlots, writeSlots } = this.#cache
-    const { convolution, scan } = layers[layer]!
+    const { convolution, scan } = layers[layer] as States<Tensor>
     const rows = { readSlots, writeSlots }
     return {
       offsets: this.#offsets,
       memory: {
         convolution: convolution && { cache: convolution, ...rows },
-        scan: { cache: scan!, ...rows },
+        scan: { cache: scan, ...rows },
       },
     }
   }
