@@ -27,7 +27,7 @@ std::shared_ptr<Variable> variable(const Shape& shape, const Numbers& values, DT
   return Variable::create(initial.type(), initial.node->result(0), "v");
 }
 
-Numbers contents(const Variable& variable) {
+Numbers contents(Variable& variable) {
   const auto* data = static_cast<const float*>(variable.contents()->data());
   return {data, data + elements(variable.type().shape).value()};
 }
