@@ -277,6 +277,7 @@ describe('a configuration', () => {
     [{ time_step_limit: [1, 0.5] }, 'time_step_limit'],
     [{ position_embedding_type: 'alibi' }, 'position_embedding_type'],
     [{ num_local_experts: 1, num_experts_per_tok: 2 }, 'num_experts_per_tok'],
+    [{ num_local_experts: 1, num_experts_per_tok: 0 }, 'num_experts_per_tok'],
     [{ mamba_gate_norm: true }, 'mamba_gate_norm'],
   ]
   it.each(refused)('with %o is refused by the name of the key', async (own, key) => {

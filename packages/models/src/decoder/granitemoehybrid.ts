@@ -175,6 +175,9 @@ function recurrenceOf(config: HybridConfig): Recurrence {
 
 function check(config: HybridConfig): void {
   requireHeads(config)
-  if (config.numLocalExperts > 0) requireExperts(config.numExpertsPerTok, config.numLocalExperts)
+  if (config.numLocalExperts > 0) {
+    size(1).read(config.numExpertsPerTok, 'num_experts_per_tok')
+    requireExperts(config.numExpertsPerTok, config.numLocalExperts)
+  }
   if (kindsOf(config).includes('mamba')) recurrenceOf(config)
 }
