@@ -8,6 +8,8 @@
 #include "kernels/gather/gather.h"
 #include "ops/arity.h"
 #include "ops/dtype_dispatch.h"
+#include "ops/grain.h"
+#include "ops/packed_weight.h"
 #include "ops/registry.h"
 #include "ops/segments.h"
 #include "ops/shape.h"
@@ -49,9 +51,15 @@ class Gather final : public Primitive {
   Gather(const char* name, int64_t padding_idx) : name_(name), padding_idx_(padding_idx) {}
   const char* name() const override { return name_; }
 
+  bool reads(const Extent& extent, size_t input) const override {
+    return input != 0 || packed_table(extent.variables[0], extent.inputs[0]) == nullptr;
+  }
+
   void forward(Run& run) const override {
     const View &table = run.input(0), &ids = run.input(1), &y = run.output(0);
     check_ids(name(), ids, table.rows());
+    if (table.data == nullptr && table.size() > 0)
+      return unpack_rows(*packed_table(run.variable(0), table), table, ids, y, run.pool());
     const int64_t width = table.width(), size = static_cast<int64_t>(size_of(table.dtype));
     const int64_t row_bytes = width * static_cast<int64_t>(size_of(y.dtype));
     const CastKernel widen = table.dtype == y.dtype ? nullptr : cast_kernel(table.dtype, y.dtype);
@@ -75,6 +83,29 @@ class Gather final : public Primitive {
   }
 
  private:
+  // What a head that is tied to the table multiplies by.
+  static const PackedMatrix* packed_table(Variable* variable, const View& table) {
+    return packed_weight(variable, table, true, false);
+  }
+
+  static void unpack_rows(const PackedMatrix& packed, const View& table, const View& ids, const View& y,
+                          ThreadPool& pool) {
+    constexpr int64_t kPiece = 256;
+    const int64_t width = table.width(), size = static_cast<int64_t>(size_of(y.dtype));
+    const CastKernel widen = table.dtype == y.dtype ? nullptr : cast_kernel(table.dtype, y.dtype);
+    pool.ranges(ids.size(), grain_of(4 * width), [&](int64_t begin, int64_t end) {
+      char stored[kPiece * sizeof(float)];
+      for (int64_t i = begin; i < end; ++i) {
+        for (int64_t first = 0; first < width; first += kPiece) {
+          const int64_t count = std::min(kPiece, width - first);
+          char* to = y.as<char>() + (i * width + first) * size;
+          packed.unpack_column(ids.as<int32_t>()[i], first, count, widen == nullptr ? to : stored);
+          if (widen != nullptr) widen(stored, to, count);
+        }
+      }
+    });
+  }
+
   const char* name_;
   int64_t padding_idx_;
 };

@@ -12,6 +12,7 @@
 #include "ops/arity.h"
 #include "ops/dtype_dispatch.h"
 #include "ops/elementwise.h"
+#include "ops/grain.h"
 #include "ops/packed_weight.h"
 #include "ops/registry.h"
 
@@ -183,7 +184,7 @@ class LinearCrossEntropy final : public Primitive {
           vocabulary,     tile.scores,           vocabulary,
           labels + first, options_.ignore_index, static_cast<T>(options_.label_smoothing)};
       const SoftmaxTable<T>& kernels = softmax_table<T>();
-      pool.ranges(rows, 1, [&](int64_t begin, int64_t end) {
+      pool.ranges(rows, grain_of(4 * vocabulary), [&](int64_t begin, int64_t end) {
         kernels.cross_entropy(scores, tile.loss, tile.lse, begin, end);
         if (backward) kernels.cross_entropy_backward(scores, tile.lse, scale, tile.scores, begin, end);
       });

@@ -13,6 +13,7 @@
 #include "ops/accumulate.h"
 #include "ops/cast.h"
 #include "ops/elementwise.h"
+#include "ops/gather.h"
 #include "ops/linear_cross_entropy.h"
 #include "ops/op_cases.h"
 #include "ops/optimizer.h"
@@ -188,6 +189,23 @@ TEST_CASE("a frozen weight that owns its memory is held once, and comes back bit
       CHECK(evaluated(matmul(x, frozen->read(), options)) == expected);
       CHECK(same(frozen->held()));
     }
+  }
+  // Rows of a table that a head is tied to are looked up in what the head multiplies by.
+  const Value ids = draw.integers({5}, {0, 644, 3, 31, 32});
+  for (const DType dtype : {DType::Float32, DType::BFloat16, DType::Float16}) {
+    CAPTURE(std::string(name_of(dtype)));
+    const Value table = cast(draw.normals({645, 301}), dtype), hidden = draw.normals({4, 301});
+    evaluated(table);
+    auto tied = variable_of(copied(table), true);
+    MatmulOptions options;
+    options.transpose_b = true;
+    for (int i = 0; i < 2; ++i) {
+      const Value found[] = {embedding(tied->read(), ids), matmul(hidden, tied->read(), options)};
+      ThreadPool pool(2);
+      evaluate(found, pool);
+      CHECK(numbers_of(found[0]) == evaluated(embedding(table, ids)));
+    }
+    CHECK(tied->held() == nullptr);
   }
   // Rounded panels do not hold everything.
   const Value x = draw.normals({9, 64}), w = draw.normals({64, 64});

@@ -8,6 +8,7 @@
 #include "ops/arity.h"
 #include "ops/dtype_dispatch.h"
 #include "ops/elementwise.h"
+#include "ops/grain.h"
 #include "ops/registry.h"
 
 namespace tiny {
@@ -19,10 +20,6 @@ struct NormOptions {
   double eps = 0;
   double weight_offset = 0;
 };
-
-constexpr int64_t kGrain = 16384;  // elements a thread takes at once
-
-int64_t row_grain(int64_t width) { return std::max<int64_t>(1, kGrain / std::max<int64_t>(1, width)); }
 
 // Sums of dweight and dbias run over chunks of rows, which depend on the number of rows alone: at most
 // kChunks of them, whose sums are then added in order.
@@ -80,7 +77,7 @@ class NormGradient final : public Primitive {
     const auto& table = norm_table<T>();
     const auto kernel = options_.centred ? table.layer_norm_backward : table.rms_norm_backward;
     if (!run.wanted(1) && !run.wanted(2)) {
-      run.pool().ranges(rows, row_grain(width),
+      run.pool().ranges(rows, grain_of(width),
                         [&](int64_t begin, int64_t end) { kernel(norm, begin, end, nullptr, nullptr); });
       return;
     }
@@ -91,7 +88,7 @@ class NormGradient final : public Primitive {
                        ? static_cast<T*>(run.scratch()) + static_cast<int64_t>(i) * chunks * width
                        : nullptr;
     }
-    run.pool().ranges(chunks, 1, [&](int64_t begin, int64_t end) {
+    run.pool().ranges(chunks, grain_of(step * width), [&](int64_t begin, int64_t end) {
       for (int64_t chunk = begin; chunk < end; ++chunk) {
         const auto at = [&](T* sums) { return sums == nullptr ? nullptr : sums + chunk * width; };
         kernel(norm, chunk * step, std::min(rows, (chunk + 1) * step), at(partial[0]), at(partial[1]));
@@ -163,7 +160,7 @@ class Norm final : public Primitive {
     norm.mean = wanted_or_null<T>(run, 2);
     norm.rstd = wanted_or_null<T>(run, 3);
     const auto kernel = options_.centred ? norm_table<T>().layer_norm : norm_table<T>().rms_norm;
-    run.pool().ranges(x.rows(), row_grain(x.width()),
+    run.pool().ranges(x.rows(), grain_of(x.width()),
                       [&](int64_t begin, int64_t end) { kernel(norm, begin, end); });
   }
 

@@ -9,6 +9,7 @@
 #include "kernels/reduce/reduce.h"
 #include "ops/arity.h"
 #include "ops/dtype_dispatch.h"
+#include "ops/grain.h"
 #include "ops/reduce_flat.h"
 #include "ops/registry.h"
 #include "ops/shape.h"
@@ -17,10 +18,7 @@ namespace tiny {
 
 namespace {
 
-constexpr int64_t kColumnGrain = 64;      // columns a thread takes at once
-constexpr int64_t kElementGrain = 16384;  // elements a thread takes at once
-
-int64_t row_grain(int64_t width) { return std::max<int64_t>(1, kElementGrain / std::max<int64_t>(1, width)); }
+constexpr int64_t kColumnGrain = 64;  // columns a thread takes at once
 
 // Elements that become one.
 int64_t reduced_count(const View& x, Axis axis) {
@@ -100,14 +98,14 @@ class MaxGradient final : public Primitive {
           group(in, stride, rows, width, tops[0], incoming[0], dx.as<T>());
           break;
         case Axis::Last:
-          run.pool().ranges(rows, row_grain(width), [&](int64_t begin, int64_t end) {
+          run.pool().ranges(rows, grain_of(width), [&](int64_t begin, int64_t end) {
             for (int64_t i = begin; i < end; ++i) {
               group(in + i * stride, stride, 1, width, tops[i], incoming[i], dx.as<T>() + i * width);
             }
           });
           break;
         case Axis::Rows:
-          run.pool().ranges(width, kColumnGrain, [&](int64_t begin, int64_t end) {
+          run.pool().ranges(width, std::max(kColumnGrain, grain_of(rows)), [&](int64_t begin, int64_t end) {
             for (int64_t j = begin; j < end; ++j) {
               group(in + j, stride, rows, 1, tops[j], incoming[j], dx.as<T>() + j);
             }
@@ -141,7 +139,7 @@ class Reduce final : public Primitive {
       const int64_t width = x.width(), stride = x.row_stride;
       switch (axis_) {
         case Axis::Last:
-          run.pool().ranges(x.rows(), row_grain(width), [&](int64_t begin, int64_t end) {
+          run.pool().ranges(x.rows(), grain_of(width), [&](int64_t begin, int64_t end) {
             for (int64_t i = begin; i < end; ++i) {
               const T* row = x.as<T>() + i * stride;
               y.as<T>()[i] = kind_ == Kind::Max ? kernels.max(row, width)
@@ -150,13 +148,15 @@ class Reduce final : public Primitive {
           });
           break;
         case Axis::Rows:
-          run.pool().ranges(width, kColumnGrain, [&](int64_t begin, int64_t end) {
-            const auto reduce = kind_ == Kind::Max ? kernels.max_rows : kernels.sum_rows;
-            T* out = y.as<T>() + begin;
-            reduce(x.as<T>() + begin, stride, x.rows(), end - begin, out);
-            if (kind_ != Kind::Mean) return;
-            for (int64_t j = 0; j < end - begin; ++j) out[j] = static_cast<T>(out[j] * factor);
-          });
+          run.pool().ranges(width, std::max(kColumnGrain, grain_of(x.rows())),
+                            [&](int64_t begin, int64_t end) {
+                              const auto reduce = kind_ == Kind::Max ? kernels.max_rows : kernels.sum_rows;
+                              T* out = y.as<T>() + begin;
+                              reduce(x.as<T>() + begin, stride, x.rows(), end - begin, out);
+                              if (kind_ != Kind::Mean) return;
+                              for (int64_t j = 0; j < end - begin; ++j)
+                                out[j] = static_cast<T>(out[j] * factor);
+                            });
           break;
         case Axis::All: {
           double* partial = static_cast<double*>(run.scratch());
@@ -202,7 +202,7 @@ class ArgMax final : public Primitive {
     with_float(name(), x.dtype, [&](auto zero) {
       using T = decltype(zero);
       const ReduceTable<T>& kernels = reduce_table<T>();
-      run.pool().ranges(x.rows(), row_grain(width), [&](int64_t begin, int64_t end) {
+      run.pool().ranges(x.rows(), grain_of(width), [&](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i) {
           y.as<int32_t>()[i] = static_cast<int32_t>(kernels.argmax(x.as<T>() + i * x.row_stride, width));
         }

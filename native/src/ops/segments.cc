@@ -6,6 +6,7 @@
 
 #include "kernels/reduce/reduce.h"
 #include "ops/dtype_dispatch.h"
+#include "ops/grain.h"
 #include "ops/shape.h"
 #include "ops/shape_rows.h"
 
@@ -44,7 +45,7 @@ class PadRows final : public Primitive {
     }
     const int64_t row = tokens.count == 0 ? 0 : tokens.bytes;
     if (row == 0) return fill_zeros(run.pool(), y.data, static_cast<int64_t>(y.bytes()));
-    run.pool().ranges(y.dims[0], 1, [&](int64_t begin, int64_t end) {
+    run.pool().ranges(y.dims[0], grain_of(length * y.width()), [&](int64_t begin, int64_t end) {
       for (int64_t s = begin; s < end; ++s) {
         char* to = y.as<char>() + s * length * row;
         for (int64_t i = at[s]; i < at[s + 1]; ++i, to += row) {
@@ -78,12 +79,13 @@ class UnpadRows final : public Primitive {
     }
     const Tokens tokens(y);
     if (tokens.bytes == 0) return;
-    run.pool().ranges(sequences, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t s = begin; s < end; ++s) {
-        std::memcpy(y.as<char>() + at[s] * tokens.bytes, x.as<char>() + s * length * tokens.bytes,
-                    static_cast<size_t>((at[s + 1] - at[s]) * tokens.bytes));
-      }
-    });
+    run.pool().ranges(
+        sequences, grain_of(y.size() / std::max<int64_t>(1, sequences)), [&](int64_t begin, int64_t end) {
+          for (int64_t s = begin; s < end; ++s) {
+            std::memcpy(y.as<char>() + at[s] * tokens.bytes, x.as<char>() + s * length * tokens.bytes,
+                        static_cast<size_t>((at[s + 1] - at[s]) * tokens.bytes));
+          }
+        });
   }
 
   std::vector<Value> gradient(const GradientContext& context) const override {
@@ -102,18 +104,19 @@ class SegmentMean final : public Primitive {
     const int64_t width = y.width();
     with_float(name(), y.dtype, [&](auto zero) {
       using T = decltype(zero);
-      run.pool().ranges(y.rows(), 1, [&](int64_t begin, int64_t end) {
-        for (int64_t s = begin; s < end; ++s) {
-          T* out = y.as<T>() + s * width;
-          const int64_t tokens = at[s + 1] - at[s];
-          if (tokens == 0) {
-            std::fill_n(out, width, T{0});
-            continue;
-          }
-          reduce_table<T>().sum_rows(x.as<T>() + at[s] * x.row_stride, x.row_stride, tokens, width, out);
-          for (int64_t j = 0; j < width; ++j) out[j] /= static_cast<T>(tokens);
-        }
-      });
+      run.pool().ranges(
+          y.rows(), grain_of(x.size() / std::max<int64_t>(1, y.rows())), [&](int64_t begin, int64_t end) {
+            for (int64_t s = begin; s < end; ++s) {
+              T* out = y.as<T>() + s * width;
+              const int64_t tokens = at[s + 1] - at[s];
+              if (tokens == 0) {
+                std::fill_n(out, width, T{0});
+                continue;
+              }
+              reduce_table<T>().sum_rows(x.as<T>() + at[s] * x.row_stride, x.row_stride, tokens, width, out);
+              for (int64_t j = 0; j < width; ++j) out[j] /= static_cast<T>(tokens);
+            }
+          });
     });
   }
 
@@ -133,15 +136,16 @@ class SegmentSpread final : public Primitive {
     const int64_t width = y.width();
     with_float(name(), y.dtype, [&](auto zero) {
       using T = decltype(zero);
-      run.pool().ranges(x.rows(), 1, [&](int64_t begin, int64_t end) {
-        for (int64_t s = begin; s < end; ++s) {
-          const T* row = x.as<T>() + s * x.row_stride;
-          const T tokens = static_cast<T>(at[s + 1] - at[s]);
-          for (int64_t i = at[s]; i < at[s + 1]; ++i) {
-            for (int64_t j = 0; j < width; ++j) y.as<T>()[i * width + j] = row[j] / tokens;
-          }
-        }
-      });
+      run.pool().ranges(x.rows(), grain_of(y.size() / std::max<int64_t>(1, x.rows())),
+                        [&](int64_t begin, int64_t end) {
+                          for (int64_t s = begin; s < end; ++s) {
+                            const T* row = x.as<T>() + s * x.row_stride;
+                            const T tokens = static_cast<T>(at[s + 1] - at[s]);
+                            for (int64_t i = at[s]; i < at[s + 1]; ++i) {
+                              for (int64_t j = 0; j < width; ++j) y.as<T>()[i * width + j] = row[j] / tokens;
+                            }
+                          }
+                        });
     });
   }
 

@@ -8,15 +8,12 @@
 #include "kernels/softmax/softmax.h"
 #include "ops/arity.h"
 #include "ops/dtype_dispatch.h"
+#include "ops/grain.h"
 #include "ops/registry.h"
 
 namespace tiny {
 
 namespace {
-
-constexpr int64_t kGrain = 16384;  // elements a thread takes at once
-
-int64_t row_grain(int64_t width) { return std::max<int64_t>(1, kGrain / std::max<int64_t>(1, width)); }
 
 // (dy, y) -> dx
 class SoftmaxGradient final : public Primitive {
@@ -31,7 +28,7 @@ class SoftmaxGradient final : public Primitive {
       using T = decltype(zero);
       const auto& table = softmax_table<T>();
       const auto kernel = log_ ? table.log_softmax_backward : table.softmax_backward;
-      run.pool().ranges(dx.rows(), row_grain(dx.width()), [&](int64_t begin, int64_t end) {
+      run.pool().ranges(dx.rows(), grain_of(dx.width()), [&](int64_t begin, int64_t end) {
         kernel(dy.as<T>(), dy.row_stride, run.input(1).as<T>(), dx.as<T>(), dx.width(), begin, end);
       });
     });
@@ -52,7 +49,7 @@ class Softmax final : public Primitive {
     with_float(name(), y.dtype, [&](auto zero) {
       using T = decltype(zero);
       const auto kernel = log_ ? softmax_table<T>().log_softmax : softmax_table<T>().softmax;
-      run.pool().ranges(y.rows(), row_grain(y.width()), [&](int64_t begin, int64_t end) {
+      run.pool().ranges(y.rows(), grain_of(y.width()), [&](int64_t begin, int64_t end) {
         kernel(x.as<T>(), x.row_stride, y.as<T>(), y.width(), begin, end);
       });
     });
@@ -89,7 +86,7 @@ class CrossEntropyGradient final : public Primitive {
     with_float(name(), out.dtype, [&](auto zero) {
       using T = decltype(zero);
       const auto rows = loss_rows<T>(options_, run.input(0), run.input(1));
-      run.pool().ranges(out.rows(), row_grain(out.width()), [&](int64_t begin, int64_t end) {
+      run.pool().ranges(out.rows(), grain_of(out.width()), [&](int64_t begin, int64_t end) {
         softmax_table<T>().cross_entropy_backward(rows, run.input(2).as<T>(), *run.input(3).as<T>(),
                                                   out.as<T>(), begin, end);
       });
@@ -132,7 +129,7 @@ class CrossEntropyOp final : public Primitive {
     const int64_t count = logits.rows(), labelled = require_labels(rows, count);
     T* losses = static_cast<T*>(run.scratch());
     T* lse = run.wanted(2) ? run.output(2).as<T>() : losses + count;
-    run.pool().ranges(count, row_grain(logits.width()), [&](int64_t begin, int64_t end) {
+    run.pool().ranges(count, grain_of(logits.width()), [&](int64_t begin, int64_t end) {
       softmax_table<T>().cross_entropy(rows, losses, lse, begin, end);
     });
     double total = 0;

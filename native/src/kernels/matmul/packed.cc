@@ -61,6 +61,20 @@ void PackedMatrix::unpack(int64_t n, bool transposed, void* to) const noexcept {
   format_ == PanelFormat::F32 ? copy(uint32_t{}) : copy(uint16_t{});
 }
 
+void PackedMatrix::unpack_column(int64_t column, int64_t first, int64_t count, void* to) const noexcept {
+  const auto copy = [&](auto element) {
+    using T = decltype(element);
+    const bool pairs = format_ == PanelFormat::Bf16Pairs;
+    const auto* panel_start = reinterpret_cast<const T*>(panel(column / columns_, 0));
+    const T* from = panel_start + column % columns_ * (pairs ? 2 : 1);
+    for (int64_t i = 0; i < count; ++i) {
+      const int64_t k = first + i;
+      static_cast<T*>(to)[i] = from[pairs ? k / 2 * 2 * columns_ + k % 2 : k * columns_];
+    }
+  };
+  format_ == PanelFormat::F32 ? copy(uint32_t{}) : copy(uint16_t{});
+}
+
 std::unique_ptr<PackedMatrix> PackedMatrix::pack(const Matrix& b, int64_t n, int64_t k, bool bf16,
                                                  ThreadPool& pool, const MatmulKernels& kernels) {
   std::unique_ptr<PackedMatrix> packed(new PackedMatrix());

@@ -25,6 +25,8 @@ class PackedMatrix {
   // The matrix as it was stored, of elements as wide as the panels': into `to`, its rows end to end, or its
   // columns where it was packed from its transpose.
   void unpack(int64_t n, bool transposed, void* to) const noexcept;
+  // Elements [first, first + count) of column `column`, as wide as the panels' elements.
+  void unpack_column(int64_t column, int64_t first, int64_t count, void* to) const noexcept;
 
   static PanelFormat format_of(DType dtype, bool bf16);
 
