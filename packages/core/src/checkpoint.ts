@@ -2,12 +2,10 @@ import { readFile, stat } from 'node:fs/promises'
 import { isAbsolute, join, normalize, sep } from 'node:path'
 import { CheckpointError } from './errors.js'
 import { core, type Dtype, type FileHandle } from './native.js'
-import { nearestName } from './options.js'
+import { checkOptions, nearestName } from './options.js'
 import { Tensor } from './tensor.js'
 import { refuseWhileTracing } from './trace.js'
 
-const singleName = 'model.safetensors'
-const indexName = 'model.safetensors.index.json'
 /** An index of a model with a million tensors has 100 MB. */
 const indexBytes = 128 * 2 ** 20
 
@@ -109,20 +107,29 @@ function toDtype(stored: string, tensor: string, path: string): Dtype {
   })
 }
 
+export interface OpenCheckpointOptions {
+  /** Of a folder with several sets of weights, which: 'fp16' opens `model.fp16.safetensors` or its shards. */
+  readonly variant?: string | undefined
+}
+
 /**
  * Opens a safetensors file, or a folder that holds `model.safetensors` or its shards with their index.
  *
  * @throws CheckpointError naming the file, and the tensor where there is one.
  */
-export async function openCheckpoint(path: string): Promise<Checkpoint> {
+export async function openCheckpoint(path: string, options: OpenCheckpointOptions = {}): Promise<Checkpoint> {
+  checkOptions(options, ['variant'], 'openCheckpoint')
   if (!(await isFolder(path))) {
-    return path.endsWith('.index.json') ? openShards(path, join(path, '..')) : openFiles(path, [path])
+    return /\.index(\.[\w-]+)?\.json$/.test(path)
+      ? openShards(path, join(path, '..'))
+      : openFiles(path, [path])
   }
-  const single = join(path, singleName)
-  if (await exists(single)) return openFiles(path, [single])
-  const index = join(path, indexName)
-  if (await exists(index)) return openShards(index, path)
-  throw new CheckpointError(`${path} has neither ${singleName} nor ${indexName}`, { path })
+  const word = options.variant === undefined ? '' : `.${options.variant}`
+  const single = `model${word}.safetensors`
+  const index = `model.safetensors.index${word}.json`
+  if (await exists(join(path, single))) return openFiles(path, [join(path, single)])
+  if (await exists(join(path, index))) return openShards(join(path, index), path)
+  throw new CheckpointError(`${path} has neither ${single} nor ${index}`, { path })
 }
 
 async function openShards(index: string, folder: string): Promise<Checkpoint> {

@@ -115,6 +115,13 @@ export class UnsupportedError extends TinyError {
   }
 }
 
+/** A model hub that refuses, lacks or cannot be asked for something; knows the repository, revision, file and status. */
+export class HubError extends TinyError {
+  get code() {
+    return 'HUB' as const
+  }
+}
+
 /** The classes by the names under which native code throws them. */
 export const nativeErrors = {
   ShapeError,

@@ -40,11 +40,13 @@ export interface FromConfigOptions {
 export interface FromPretrainedOptions extends FromConfigOptions, ConfigChanges {
   /** Draws what the file lacks of the head, from `seed`. `numLabels` and `id2label` say so, too. */
   readonly newHead?: boolean | undefined
+  /** Which of several sets of weights: 'fp16' reads model.fp16.safetensors, or the shards of its index. */
+  readonly variant?: string | undefined
 }
 
 const fromConfigOptions = ['seed', 'dtype', 'precision']
 const configChanges = ['numLabels', 'id2label', 'label2id', 'problemType']
-const fromPretrainedOptions = [...fromConfigOptions, ...configChanges, 'newHead']
+const fromPretrainedOptions = [...fromConfigOptions, ...configChanges, 'newHead', 'variant']
 /** Of the hub and of formats, which are not there yet. */
 const notYet = ['revision', 'cacheDir', 'localFilesOnly', 'token', 'progress', 'signal']
 
@@ -74,7 +76,7 @@ export async function loadParts(
   const config = stored.with({ numLabels, id2label, label2id, problemType })
   const newHead = options.newHead ?? (numLabels !== undefined || id2label !== undefined)
   const generationConfig = (await readJson(folder, 'generation_config.json')) ?? generationConfigOf(config)
-  const file = await openCheckpoint(folder)
+  const file = await openCheckpoint(folder, { variant: options.variant })
   try {
     const names = family.checkpoint
     // Files of other tasks may have one where this task has none.
@@ -199,7 +201,12 @@ function requireLoadOptions(options: FromPretrainedOptions): void {
   checkOptions(options, fromPretrainedOptions, 'fromPretrained')
   requireDtype(options.dtype)
   requireSeed(options.seed)
-  const { newHead } = options
+  const { newHead, variant } = options
+  if (variant !== undefined && !/^\w[\w-]*$/.test(variant)) {
+    throw new OptionError(`variant is a word in the files' names, like 'fp16', not '${String(variant)}'`, {
+      option: 'variant',
+    })
+  }
   if (newHead === undefined || typeof newHead === 'boolean') return
   throw new OptionError(`newHead is true or false, not ${JSON.stringify(newHead)}`, { option: 'newHead' })
 }

@@ -49,8 +49,19 @@ async function readValue(folder: string, name: string): Promise<unknown> {
     throw new CheckpointError(`${path} cannot be read: ${(error as Error).message}`, { path, cause: error })
   }
   try {
-    return JSON.parse(text) as unknown
+    return JSON.parse(withoutBareFloats(text)) as unknown
   } catch (error) {
     throw new CheckpointError(`${path} is not JSON: ${(error as Error).message}`, { path, cause: error })
   }
 }
+
+/**
+ * Python writes infinities and NaN as bare words, which JSON does not have; transformers 5 writes them as
+ * `{ "__float__": "Infinity" }`, and so they are read. Words inside strings stay.
+ */
+const withoutBareFloats = (text: string): string =>
+  /Infinity|NaN/.test(text)
+    ? text.replace(/"(?:\\.|[^"\\])*"|-?\bInfinity\b|\bNaN\b/g, (found) =>
+        found.startsWith('"') ? found : JSON.stringify({ __float__: found }),
+      )
+    : text

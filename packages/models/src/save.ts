@@ -1,13 +1,16 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { checkOptions, OptionError, saveCheckpoint } from '@tiny/core'
+import { checkOptions, OptionError } from '@tiny/core'
 import type { PreTrainedModel } from './model.js'
+import { saveWeights, shardBytes } from './shards.js'
 import type { Tokenizer } from './tokenizer/index.js'
 
 export interface SaveOptions {
   /** Saved beside the model. */
   readonly tokenizer?: Tokenizer | undefined
+  /** Bytes of a file at most, or '5GB': larger models are split into shards; default '50GB', as in transformers 5. */
+  readonly maxShardSize?: number | string | undefined
 }
 
 /** The version whose files these are like; transformers itself writes its own. */
@@ -15,7 +18,8 @@ const transformersVersion = '5.17.0'
 
 /** @internal */
 export async function saveModel(model: PreTrainedModel, folder: string, options: SaveOptions): Promise<void> {
-  checkOptions(options, ['tokenizer'], 'savePretrained')
+  checkOptions(options, ['tokenizer', 'maxShardSize'], 'savePretrained')
+  const mostBytes = shardBytes(options.maxShardSize)
   if (typeof (folder as unknown) !== 'string') {
     throw new OptionError('savePretrained needs a folder', { argument: 'folder' })
   }
@@ -31,7 +35,7 @@ export async function saveModel(model: PreTrainedModel, folder: string, options:
   }
   // 'torch_dtype' is the older spelling of 'dtype': one of them only.
   if ('torch_dtype' in config) delete (config as Record<string, unknown>)['torch_dtype']
-  await saveCheckpoint(join(folder, 'model.safetensors'), tensors, { format: 'pt' })
+  await saveWeights(folder, tensors, mostBytes, replaceJson)
   await replaceJson(join(folder, 'config.json'), config)
   if (Object.keys(model.generationConfig).length > 0) {
     await replaceJson(join(folder, 'generation_config.json'), model.generationConfig)

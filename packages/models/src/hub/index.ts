@@ -1,0 +1,2 @@
+export type { HubOptions } from './options.js'
+export type { Progress } from './progress.js'

@@ -1,0 +1,76 @@
+/** Files that a loader reads. Weights are one file or the shards of an index. */
+export interface Wanted {
+  readonly required: readonly string[]
+  readonly optional: readonly string[]
+  /** The folder of the weights ('' is the repository's); undefined where none are read. */
+  readonly weights?: string | undefined
+  /** Folders of which every file with the ending is read. */
+  readonly folders?: readonly { readonly path: string; readonly ending: string }[]
+}
+
+export const singleName = 'model.safetensors'
+export const indexName = 'model.safetensors.index.json'
+
+const within = (folder: string, name: string): string => (folder === '' ? name : `${folder}/${name}`)
+
+export const configFiles = (folder = ''): Wanted => ({
+  required: [within(folder, 'config.json')],
+  optional: [],
+})
+
+export const modelFiles = (folder = ''): Wanted => ({
+  required: [within(folder, 'config.json')],
+  optional: [within(folder, 'generation_config.json')],
+  weights: folder,
+})
+
+const optionalTokenizerFiles = [
+  'tokenizer_config.json',
+  'special_tokens_map.json',
+  'added_tokens.json',
+  'config.json',
+  'chat_template.jinja',
+]
+
+export const tokenizerFiles = (folder = ''): Wanted => ({
+  required: [within(folder, 'tokenizer.json')],
+  optional: optionalTokenizerFiles.map((name) => within(folder, name)),
+  folders: [{ path: within(folder, 'additional_chat_templates'), ending: '.jinja' }],
+})
+
+/** What says which modules a sentence model has. */
+export const moduleLists: Wanted = {
+  required: [],
+  optional: ['modules.json', 'config_sentence_transformers.json'],
+}
+
+/** The transformer's files are those of a model with a tokenizer; another module has a configuration and, perhaps, weights. */
+export const transformerFiles = (folder: string): readonly Wanted[] => [
+  modelFiles(folder),
+  tokenizerFiles(folder),
+  { required: [], optional: [within(folder, 'sentence_bert_config.json')] },
+]
+
+export const moduleFiles = (folder: string): Wanted => ({
+  required: [],
+  optional: [within(folder, 'config.json'), within(folder, singleName)],
+})
+
+export const weightsOf = (folder: string): { single: string; index: string } => ({
+  single: within(folder, singleName),
+  index: within(folder, indexName),
+})
+
+/** The shards that an index names, as the repository does; nothing where it is no such index. */
+export function shardsOf(index: string, folder: string): string[] {
+  let places: unknown
+  try {
+    places = (JSON.parse(index) as { weight_map?: unknown } | null)?.weight_map
+  } catch {
+    // Who opens the checkpoint says what is wrong with it.
+    return []
+  }
+  if (typeof places !== 'object' || places === null) return []
+  const names = Object.values(places).filter((name): name is string => typeof name === 'string')
+  return [...new Set(names)].map((name) => within(folder, name))
+}
