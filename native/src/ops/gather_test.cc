@@ -50,6 +50,21 @@ Value half_table(DType dtype, const std::vector<uint16_t>& bits, int64_t width) 
                   std::move(buffer));
 }
 
+TEST_CASE("rows are shifted within their sequence, by columns where there are some") {
+  const Value x = ids_of({1, 2, 3, 4, 5, 6}), rows = reshape(x, {Dim(6), Dim(1)});
+  const Value offsets = ids_of({0, 3, 3, 6});
+  CHECK(evaluated(shift_rows(rows, offsets, 1)) == Numbers{2, 3, 0, 5, 6, 0});
+  CHECK(evaluated(shift_rows(rows, offsets, -2)) == Numbers{0, 0, 1, 0, 0, 4});
+  CHECK(evaluated(shift_rows(rows, offsets, 0)) == Numbers{1, 2, 3, 4, 5, 6});
+  CHECK(evaluated(shift_rows(rows, offsets, 9)) == Numbers{0, 0, 0, 0, 0, 0});
+  const Value columns = ids_of({0, 2, 3, 5, 6, 8});
+  CHECK(evaluated(shift_rows(rows, offsets, 1, columns)) == Numbers{0, 3, 0, 5, 0, 0});
+  CHECK(evaluated(shift_rows(rows, offsets, -2, columns)) == Numbers{0, 1, 0, 0, 0, 5});
+  const Error error = error_of(shift_rows(rows, offsets, 1, ids_of({0, 0, 1, 0, 1, 2})));
+  CHECK(error.code() == ErrorCode::Index);
+  CHECK(std::string(error.what()).find("columns[1] is 0 after 0") != std::string::npos);
+}
+
 TEST_CASE("half tables give float32 rows") {
   const Value bf16 = half_table(DType::BFloat16, {0x3f80, 0xc000, 0x3e80, 0x7f80}, 2);
   CHECK(embedding(bf16, ids_of({1, 0, 1})).dtype() == DType::Float32);

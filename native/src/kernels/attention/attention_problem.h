@@ -21,6 +21,7 @@ struct AttentionCase {
   double softcap = 0, dropout = 0;
   bool bias = false, sinks = false, d_lse = false;
   bool query_terms = false, key_terms = false;
+  bool falling_keys = false;  // buckets of keys' terms, rather than of queries', fall with distance
   Positions positions = Positions::Index;
   uint32_t seed = 1;
 };
@@ -50,7 +51,6 @@ inline std::vector<int32_t> offsets_of(const std::vector<int32_t>& lengths) {
 template <typename T>
 struct AttentionProblem {
   static constexpr int64_t kBuckets = 5, kDistance = 9, kExtra = 3;
-  static constexpr int64_t kQueryBuckets = 12, kKeyBuckets = 7, kQueryDistance = 20, kKeyDistance = 4;
 
   explicit AttentionProblem(const AttentionCase& given) : settings(given) {
     std::mt19937 random(given.seed);
@@ -79,13 +79,12 @@ struct AttentionProblem {
     sinks = normals(given.heads);
     for (int64_t i = 0; i <= 2 * kDistance; ++i)
       bucket_table.push_back(static_cast<int32_t>(i * i % kBuckets));
-    // One bucket each for near distances and for all beyond them, and buckets in no order.
-    query_terms = normals(queries * (given.heads * kQueryBuckets + kExtra));
-    key_terms = normals(keys * given.heads * kKeyBuckets);
-    for (int64_t i = 0; i <= 2 * kQueryDistance; ++i)
-      query_table.push_back(static_cast<int32_t>(std::clamp<int64_t>(i - 15, 0, kQueryBuckets - 1)));
-    for (int64_t i = 0; i <= 2 * kKeyDistance; ++i)
-      key_table.push_back(static_cast<int32_t>(i * 3 % kKeyBuckets));
+    // Buckets of 40 near distances, one after the other, and 7 in no order.
+    for (int64_t i = 0; i <= 60; ++i)
+      falling_table.push_back(static_cast<int32_t>(std::clamp<int64_t>(50 - i, 0, 39)));
+    for (int64_t i = 0; i <= 8; ++i) other_table.push_back(static_cast<int32_t>(i * 3 % 7));
+    query_terms = normals(queries * (given.heads * query_buckets() + kExtra));
+    key_terms = normals(keys * given.heads * key_buckets());
     positions_q = positions(given.queries, random);
     positions_k = positions(given.keys, random);
   }
@@ -104,6 +103,9 @@ struct AttentionProblem {
     }
     return all;
   }
+
+  int64_t query_buckets() const { return settings.falling_keys ? 7 : 40; }
+  int64_t key_buckets() const { return settings.falling_keys ? 40 : 7; }
 
   Attention<T> call() const {
     Attention<T> call;
@@ -135,12 +137,14 @@ struct AttentionProblem {
       call.max_distance = kDistance;
     }
     if (settings.query_terms) {
-      call.query_terms = {query_terms.data(), settings.heads * kQueryBuckets + kExtra, kQueryBuckets,
-                          query_table.data(), kQueryDistance};
+      const auto& table = settings.falling_keys ? other_table : falling_table;
+      call.query_terms = {query_terms.data(), settings.heads * query_buckets() + kExtra, query_buckets(),
+                          table.data(), static_cast<int64_t>(table.size() / 2)};
     }
     if (settings.key_terms) {
-      call.key_terms = {key_terms.data(), settings.heads * kKeyBuckets, kKeyBuckets, key_table.data(),
-                        kKeyDistance};
+      const auto& table = settings.falling_keys ? falling_table : other_table;
+      call.key_terms = {key_terms.data(), settings.heads * key_buckets(), key_buckets(), table.data(),
+                        static_cast<int64_t>(table.size() / 2)};
     }
     if (settings.sinks) call.sinks = sinks.data();
     if (settings.positions != Positions::Index) {
@@ -194,7 +198,7 @@ struct AttentionProblem {
       gradient.d_sinks = result.d_sinks.data();
     }
     if (settings.query_terms) {
-      result.d_query_terms.resize(static_cast<size_t>(queries * settings.heads * kQueryBuckets), T(-1));
+      result.d_query_terms.resize(static_cast<size_t>(queries * settings.heads * query_buckets()), T(-1));
       gradient.d_query_terms = result.d_query_terms.data();
     }
     if (settings.key_terms) {
@@ -207,7 +211,7 @@ struct AttentionProblem {
   }
 
   AttentionCase settings;
-  std::vector<int32_t> query_offsets, key_offsets, bucket_table, query_table, key_table, positions_q,
+  std::vector<int32_t> query_offsets, key_offsets, bucket_table, falling_table, other_table, positions_q,
       positions_k;
   int64_t queries, keys, q_stride, o_width;
   std::vector<T> q, k, v, d_o, d_lse, bias, sinks, query_terms, key_terms;

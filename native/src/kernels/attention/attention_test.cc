@@ -68,6 +68,7 @@ const std::vector<AttentionCase>& cases() {
        .causal = true},
       {.queries = {20}, .keys = {40}, .head_dim = 130, .value_dim = 200},
       {.queries = {130, 0, 7}, .keys = {130, 0, 7}, .query_terms = true, .key_terms = true},
+      {.queries = {150, 30}, .keys = {150, 30}, .query_terms = true, .key_terms = true, .falling_keys = true},
       {.queries = {1, 66}, .keys = {90, 33}, .heads = 4, .kv_heads = 2, .query_terms = true},
       {.queries = {1, 40}, .keys = {5, 70}, .heads = 30, .kv_heads = 1, .key_terms = true},
       {.queries = {80},

@@ -116,6 +116,17 @@ void product(const ProductOperands& x, int64_t rows, int64_t columns) {
   }
 }
 
+// The lanes from last to first.
+TINY_INLINE f32v reverse(f32v v) {
+#if defined(__AVX512F__)
+  return __builtin_shufflevector(v, v, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+#elif defined(__AVX2__)
+  return __builtin_shufflevector(v, v, 7, 6, 5, 4, 3, 2, 1, 0);
+#else
+  return __builtin_shufflevector(v, v, 3, 2, 1, 0);
+#endif
+}
+
 // Transposes kLanes vectors of kLanes: butterflies at distances 1, 2, 4, ….
 template <int Distance, int... I>
 TINY_INLINE void exchange(f32v& low, f32v& high) {

@@ -152,13 +152,20 @@ TINY_INLINE Keys seen_by(const Tile& tile, const Rows& rows) {
 
 constexpr int64_t kDiagonals = kQueryRows + kKeyTile + 16;
 
+// Buckets of a tile's distances, [kDiagonals] each: of distance offset + x - (queries - 1), and for how many
+// steps they go on falling by one or staying the same.
+struct DiagonalBuckets {
+  int32_t* at;
+  uint8_t *falls, *same;
+};
+
 // What is added to scores by distance: a bias, terms of rows, and -inf for unseen pairs of Cover::General.
 struct Addends {
-  float* diagonal;                       // [kDiagonals]: of distance offset + x - (queries - 1)
-  float* row;                            // [kKeyTile]
-  float* block;                          // [kRowBlock, kKeyTile]: all addends, where there are terms
-  int32_t *query_buckets, *key_buckets;  // [kDiagonals]: like `diagonal`
-  int32_t* pairs;                        // [kRowBlock, kKeyTile]: buckets pair by pair
+  float* diagonal;  // [kDiagonals]: of distance offset + x - (queries - 1)
+  float* row;       // [kKeyTile]
+  float* block;     // [kRowBlock, kKeyTile]: all addends, where there are terms
+  DiagonalBuckets query_buckets, key_buckets;
+  int32_t* pairs;  // [kRowBlock, kKeyTile]: buckets pair by pair
 };
 
 TINY_INLINE Addends take_addends(Pieces& pieces) {
@@ -167,8 +174,13 @@ TINY_INLINE Addends take_addends(Pieces& pieces) {
   addends.diagonal = pieces.take(kDiagonals);
   addends.row = pieces.take(kKeyTile);
   addends.block = pieces.take(kRowBlock * kKeyTile);
-  addends.query_buckets = integers(kDiagonals);
-  addends.key_buckets = integers(kDiagonals);
+  const auto buckets = [&] {
+    int32_t* at = integers(kDiagonals);
+    uint8_t* runs = reinterpret_cast<uint8_t*>(integers(kDiagonals));
+    return DiagonalBuckets{at, runs, runs + kDiagonals};
+  };
+  addends.query_buckets = buckets();
+  addends.key_buckets = buckets();
   addends.pairs = integers(kRowBlock * kKeyTile);
   return addends;
 }
