@@ -9,6 +9,9 @@ import {
 import { createConfig, modelTypeOf, type Config, type ConfigJson, type ModelConfig } from './config/config.js'
 import type { Family } from './family.js'
 import { GenerativeModel } from './generation/generative-model.js'
+import { hubOptions, type HubOptions } from './hub/options.js'
+import { openSource } from './hub/source.js'
+import { configFiles } from './hub/wanted.js'
 import { PreTrainedModel, type ModelParts } from './model.js'
 import { familyOf } from './registry.js'
 import type { Task } from './task.js'
@@ -39,12 +42,14 @@ export class ModelClass<M extends PreTrainedModel> {
   }
 
   /**
-   * Loads a model from a folder with config.json and safetensors, single or sharded.
+   * Loads a model from a folder with config.json and safetensors, single or sharded, or by its id from the hub ("name" or
+   * "owner/name"), whose files are kept in the cache that Python's huggingface_hub has. A local folder wins.
    *
-   * @throws CheckpointError naming a tensor that is missing or has another shape, ConfigError naming a key.
+   * @throws CheckpointError naming a tensor that is missing or has another shape, ConfigError naming a key, HubError for
+   *   what the hub refuses or lacks; the signal's reason when aborted.
    */
-  async fromPretrained(folder: string, options: FromPretrainedOptions = {}): Promise<M> {
-    return new this.#make(await loadParts(folder, this.task, options, this.#familyOf))
+  async fromPretrained(source: string, options: FromPretrainedOptions = {}): Promise<M> {
+    return new this.#make(await loadParts(source, this.task, options, this.#familyOf))
   }
 
   /** Draws a model's weights as transformers does (`_init_weights`), from `seed`. */
@@ -74,9 +79,14 @@ export const AutoModelForSeq2SeqLM = new ModelClass('Seq2SeqLM', GenerativeModel
 
 /** Configurations of any family. */
 export const AutoConfig = {
-  /** @throws CheckpointError without config.json, ConfigError for what it says. */
-  async fromPretrained(folder: string, options: Record<string, never> = {}): Promise<Config> {
-    checkOptions(options, [], 'AutoConfig.fromPretrained')
+  /**
+   * From a folder or a hub id.
+   *
+   * @throws CheckpointError without config.json, ConfigError for what it says, HubError for what the hub refuses.
+   */
+  async fromPretrained(source: string, options: HubOptions = {}): Promise<Config> {
+    checkOptions(options, hubOptions, 'AutoConfig.fromPretrained')
+    const folder = await (await openSource(source, options)).folder(configFiles())
     return (await readConfig(folder, familyOf)).config
   },
 

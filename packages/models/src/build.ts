@@ -21,6 +21,9 @@ import type { Family } from './family.js'
 import { generationConfigOf } from './generation/defaults.js'
 import { readJson, requireFolder } from './files.js'
 import { hasVocabulary, makeHead, poolOf } from './heads/index.js'
+import { hubOptions, type HubOptions } from './hub/options.js'
+import { openSource } from './hub/source.js'
+import { configFiles, modelFiles } from './hub/wanted.js'
 import type { ModelParts } from './model.js'
 import type { Network } from './network.js'
 import { drawWeights, loadWeights, storedName, type LoadReport } from './parameters/load.js'
@@ -37,7 +40,7 @@ export interface FromConfigOptions {
   readonly precision?: Precision | undefined
 }
 
-export interface FromPretrainedOptions extends FromConfigOptions, ConfigChanges {
+export interface FromPretrainedOptions extends FromConfigOptions, ConfigChanges, HubOptions {
   /** Draws what the file lacks of the head, from `seed`. `numLabels` and `id2label` say so, too. */
   readonly newHead?: boolean | undefined
   /** Which of several sets of weights: 'fp16' reads model.fp16.safetensors, or the shards of its index. */
@@ -46,9 +49,7 @@ export interface FromPretrainedOptions extends FromConfigOptions, ConfigChanges 
 
 const fromConfigOptions = ['seed', 'dtype', 'precision']
 const configChanges = ['numLabels', 'id2label', 'label2id', 'problemType']
-const fromPretrainedOptions = [...fromConfigOptions, ...configChanges, 'newHead', 'variant']
-/** Of the hub and of formats, which are not there yet. */
-const notYet = ['revision', 'cacheDir', 'localFilesOnly', 'token', 'progress', 'signal']
+const fromPretrainedOptions = [...fromConfigOptions, ...configChanges, 'newHead', 'variant', ...hubOptions]
 
 /** The configuration in a folder. @throws CheckpointError without config.json, ConfigError for what it says. */
 export async function readConfig(
@@ -62,19 +63,22 @@ export async function readConfig(
   return { family, config: createConfig(family.schema, json) }
 }
 
-/** Loads a model's parts from a folder. */
+/** Loads a model's parts from a folder or a hub's repository. */
 export async function loadParts(
-  folder: string,
+  given: string,
   task: Task,
   options: FromPretrainedOptions,
   familyOf: (modelType: unknown, where: string) => Promise<Family>,
 ): Promise<ModelParts> {
   requireLoadOptions(options)
-  const { family, config: stored } = await readConfig(folder, familyOf)
+  const source = await openSource(given, options)
+  // Before weights are downloaded.
+  const { family, config: stored } = await readConfig(await source.folder(configFiles()), familyOf)
   requireTask(family, task)
   const { numLabels, id2label, label2id, problemType, seed = 0, dtype, precision } = options
   const config = stored.with({ numLabels, id2label, label2id, problemType })
   const newHead = options.newHead ?? (numLabels !== undefined || id2label !== undefined)
+  const folder = await source.folder(modelFiles('', options.variant))
   const generationConfig = (await readJson(folder, 'generation_config.json')) ?? generationConfigOf(config)
   const file = await openCheckpoint(folder, { variant: options.variant })
   try {
@@ -187,14 +191,7 @@ function requireTask(family: Family, task: Task): void {
 
 function requireLoadOptions(options: FromPretrainedOptions): void {
   for (const name of Object.keys(options ?? {})) {
-    const option = toCamel(name)
-    if (notYet.includes(option)) {
-      throw new UnsupportedError(
-        `fromPretrained does not have ${option} yet: models are loaded from local folders`,
-        { option },
-      )
-    }
-    if (option === 'torchDtype') {
+    if (toCamel(name) === 'torchDtype') {
       throw new OptionError(`fromPretrained has no option '${name}': use dtype`, { option: name })
     }
   }

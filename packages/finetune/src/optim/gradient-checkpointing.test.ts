@@ -92,9 +92,7 @@ describe('gradientCheckpointing', () => {
     await using model = await AutoModelForCausalLM.fromConfig(cases.gpt2.config, { seed: 1 })
     await using optimizer = new AdamW(model.parameters())
     const options = { gradientCheckpointing: true }
-    await expect(optimizer.step(() => model.forward as never, {}, options)).rejects.toThrow(
-      /checkpoint\(fn, …\)/,
-    )
+    await expect(optimizer.step(() => ({}) as never, {}, options)).rejects.toThrow(/checkpoint\(fn, …\)/)
     const wrong = { gradientCheckpointing: 1 } as never
     await expect(optimizer.step(model, cases.gpt2.inputs as ModelInputs, wrong)).rejects.toThrow(OptionError)
   })

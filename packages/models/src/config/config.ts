@@ -209,3 +209,7 @@ function inFileSpelling(given: ConfigJson, keys: Keys): Record<string, unknown> 
   }
   return json
 }
+
+/** The values of a configuration with some of them replaced: for a block that takes them by name. */
+export const withValues = <C extends object, V extends object>(config: C, changes: V): Omit<C, keyof V> & V =>
+  Object.assign({}, config, changes)

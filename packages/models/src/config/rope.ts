@@ -188,7 +188,8 @@ class ParameterSet {
       if (!known.has(name)) throw this.error(name, 'is no parameter of rotary positions that is known here')
     }
     const type = found['rope_type'] ?? found['type'] ?? 'default'
-    this.type = renamed[type as string] ?? String(type)
+    if (typeof type !== 'string') throw this.error('rope_type', `must be a name, not ${JSON.stringify(type)}`)
+    this.type = renamed[type] ?? type
   }
 
   /** Of the kinds of layers, where there is a set for each. */

@@ -1,5 +1,6 @@
 import { eachHead, rmsNorms } from '../blocks/norms.js'
 import type { Window } from '../blocks/mixer.js'
+import { withValues } from '../config/config.js'
 import {
   flag,
   integer,
@@ -140,7 +141,7 @@ export const gemma3Text = decoderFamily({
     const ropes = {
       full_attention: ropeOptions(config, { headDim, layerType: 'full_attention', theta: 1_000_000 }),
       sliding_attention: ropeOptions(
-        { ...config, ropeTheta: config.ropeLocalBaseFreq, ropeScaling: undefined },
+        withValues(config, { ropeTheta: config.ropeLocalBaseFreq, ropeScaling: undefined }),
         { headDim, layerType: 'sliding_attention', theta: 10_000 },
       ),
     }

@@ -61,8 +61,9 @@ export function decoderFamily<K extends Keys>(decoder: GenericDecoder<K>): Famil
     checkpoint,
   } = decoder
   const common = (config: Config<K>) => config as unknown as CommonDecoderConfig
-  const weight = decoder.initializer ?? ((config) => normal(common(config).initializerRange ?? 0.02))
-  const head = decoder.languageModel ?? ((): Partial<LanguageHeadOptions> => ({}))
+  const weight = (config: Config<K>): Initialiser =>
+    decoder.initializer?.(config) ?? normal(common(config).initializerRange ?? 0.02)
+  const head = (config: Config<K>): Partial<LanguageHeadOptions> => decoder.languageModel?.(config) ?? {}
   return {
     kind: 'decoder',
     schema,

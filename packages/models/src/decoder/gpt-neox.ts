@@ -5,7 +5,7 @@ import { Mlp } from '../blocks/mlp.js'
 import { LayerNorm } from '../blocks/norms.js'
 import { flag, layers, nonNegative, optional, real, share, size, text, type Keys } from '../config/keys.js'
 import { ropeKeys, ropeOptions } from '../config/rope.js'
-import type { Config } from '../config/config.js'
+import { withValues, type Config } from '../config/config.js'
 import { normal } from '../parameters/initialisers.js'
 import type { Weights } from '../parameters/weights.js'
 import { Decoder } from './decoder.js'
@@ -80,10 +80,10 @@ export const gptNeox = decoderFamily({
   embeddings: 'embed_in',
   build: (weights, config) => {
     const { hiddenSize: width, numHiddenLayers, layerNormEps: eps } = config
-    const rope = ropeOptions(
-      { ...config, ropeTheta: config.ropeTheta ?? config.rotaryEmbBase },
-      { headDim: width / config.numAttentionHeads, partial: config.rotaryPct ?? 0.25 },
-    )
+    const rope = ropeOptions(withValues(config, { ropeTheta: config.ropeTheta ?? config.rotaryEmbBase }), {
+      headDim: width / config.numAttentionHeads,
+      partial: config.rotaryPct ?? 0.25,
+    })
     return new Decoder(weights, {
       width,
       embeddings: new TokenEmbeddings(weights, {

@@ -1,4 +1,5 @@
 import { headsOwnEach, layerNorms } from '../blocks/norms.js'
+import { withValues } from '../config/config.js'
 import { flag, nonNegative, share, orNone, size } from '../config/keys.js'
 import { ropeOptions } from '../config/rope.js'
 import { denseDecoder, denseKeys, headDimOf } from './dense.js'
@@ -31,7 +32,7 @@ export const stablelm = decoderFamily({
   name: 'StableLm',
   tasks: ['CausalLM', 'SequenceClassification', 'TokenClassification'],
   build: (weights, given) => {
-    const config = { ...given, headDim: undefined }
+    const config = withValues(given, { headDim: undefined })
     const { layerNormEps: eps, useParallelResidual: parallel } = config
     const rope = ropeOptions(config, { headDim: headDimOf(config), partial: 0.25 })
     return denseDecoder(weights, config, {

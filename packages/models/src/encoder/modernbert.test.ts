@@ -126,7 +126,10 @@ describe('ModernBERT', () => {
 
   it('is drawn from a normal distribution that is cut off', async () => {
     for (const cutoff of [0.7, 1.5, 2]) {
-      const drawn = await truncatedNormal(0.5, cutoff)([300, 100], 'float32', { seed: 3, site: 9 }).data()
+      const drawn = (await truncatedNormal(0.5, cutoff)([300, 100], 'float32', {
+        seed: 3,
+        site: 9,
+      }).data()) as Float32Array
       const most = drawn.reduce((a, x) => Math.max(a, Math.abs(x)), 0)
       const std = Math.sqrt(drawn.reduce((a, x) => a + x * x, 0) / drawn.length)
       // σ² (1 - 2 c φ(c) / (2 Φ(c) - 1))

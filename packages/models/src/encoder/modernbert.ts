@@ -9,7 +9,7 @@ import { LayerNorm } from '../blocks/norms.js'
 import { runLayer } from '../blocks/recompute.js'
 import { Rope } from '../blocks/rope.js'
 import type { SingleBackbone, Stack, StackContext } from '../blocks/stack.js'
-import type { Config } from '../config/config.js'
+import { withValues, type Config } from '../config/config.js'
 import {
   flag,
   integer,
@@ -167,7 +167,9 @@ function ropeOf(config: ModernBertConfig, layerType: LayerType) {
   const nested = sets !== undefined && Object.values(sets).some((set) => typeof set === 'object')
   return ropeOptions(
     nested
-      ? { ...config, ropeParameters: { ...sets, [layerType]: (sets[layerType] as object | null) ?? {} } }
+      ? withValues(config, {
+          ropeParameters: { ...sets, [layerType]: (sets[layerType] as object | null) ?? {} },
+        })
       : config,
     {
       headDim: hiddenSize / numAttentionHeads,

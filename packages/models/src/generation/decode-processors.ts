@@ -149,7 +149,7 @@ export class RowProcessors {
 
   /** Whether edits depend on the tokens so far, not only on how many there are. */
   get remembers(): boolean {
-    return this.#processors.some(({ push }) => push !== undefined)
+    return this.#processors.some((processor) => 'push' in processor)
   }
 
   /** A new token of the row. */

@@ -88,7 +88,7 @@ export class HubRepository {
       if (!(await cached(index))) missing.push(single)
       else {
         const text = await readFile(join(this.#cache.snapshot(commit), index), 'utf8')
-        for (const shard of shardsOf(text, weights)) if (!(await cached(shard))) missing.push(shard)
+        for (const shard of shardsOf(text, weights.folder)) if (!(await cached(shard))) missing.push(shard)
       }
     }
     return missing
@@ -124,15 +124,15 @@ export class HubRepository {
 
   async #weights(
     commit: string,
-    folder: string,
+    weights: NonNullable<Wanted['weights']>,
     files: ReadonlyMap<string, RemoteFile>,
   ): Promise<RemoteFile[]> {
-    const { single, index } = weightsOf(folder)
+    const { single, index } = weightsOf(weights)
     const [one, many] = [files.get(single), files.get(index)]
     if (one !== undefined) return [one]
     if (many === undefined) throw noSafetensors(this.#client.asked(single), [...files.keys()])
     await this.#fetch(commit, [many])
-    const shards = shardsOf(await readFile(this.#cache.blob(many.hash), 'utf8'), folder)
+    const shards = shardsOf(await readFile(this.#cache.blob(many.hash), 'utf8'), weights.folder)
     return [
       many,
       ...shards.map((name) => {

@@ -3,13 +3,10 @@ export interface Wanted {
   readonly required: readonly string[]
   readonly optional: readonly string[]
   /** The folder of the weights ('' is the repository's); undefined where none are read. */
-  readonly weights?: string | undefined
+  readonly weights?: { readonly folder: string; readonly variant?: string | undefined } | undefined
   /** Folders of which every file with the ending is read. */
   readonly folders?: readonly { readonly path: string; readonly ending: string }[]
 }
-
-export const singleName = 'model.safetensors'
-export const indexName = 'model.safetensors.index.json'
 
 const within = (folder: string, name: string): string => (folder === '' ? name : `${folder}/${name}`)
 
@@ -18,10 +15,10 @@ export const configFiles = (folder = ''): Wanted => ({
   optional: [],
 })
 
-export const modelFiles = (folder = ''): Wanted => ({
+export const modelFiles = (folder = '', variant?: string): Wanted => ({
   required: [within(folder, 'config.json')],
   optional: [within(folder, 'generation_config.json')],
-  weights: folder,
+  weights: { folder, variant },
 })
 
 const optionalTokenizerFiles = [
@@ -45,21 +42,28 @@ export const moduleLists: Wanted = {
 }
 
 /** The transformer's files are those of a model with a tokenizer; another module has a configuration and, perhaps, weights. */
-export const transformerFiles = (folder: string): readonly Wanted[] => [
-  modelFiles(folder),
+export const transformerFiles = (folder: string, variant?: string): readonly Wanted[] => [
+  modelFiles(folder, variant),
   tokenizerFiles(folder),
   { required: [], optional: [within(folder, 'sentence_bert_config.json')] },
 ]
 
 export const moduleFiles = (folder: string): Wanted => ({
   required: [],
-  optional: [within(folder, 'config.json'), within(folder, singleName)],
+  optional: [within(folder, 'config.json'), within(folder, 'model.safetensors')],
 })
 
-export const weightsOf = (folder: string): { single: string; index: string } => ({
-  single: within(folder, singleName),
-  index: within(folder, indexName),
-})
+/** A variant's name is within: "model.fp16.safetensors", "model.safetensors.index.fp16.json". */
+export function weightsOf({ folder, variant }: NonNullable<Wanted['weights']>): {
+  single: string
+  index: string
+} {
+  const word = variant === undefined ? '' : `.${variant}`
+  return {
+    single: within(folder, `model${word}.safetensors`),
+    index: within(folder, `model.safetensors.index${word}.json`),
+  }
+}
 
 /** The shards that an index names, as the repository does; nothing where it is no such index. */
 export function shardsOf(index: string, folder: string): string[] {

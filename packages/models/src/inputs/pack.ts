@@ -248,9 +248,10 @@ const looksAtPadding = (
 ): boolean => poolsPadding(pool) || columns?.some((column, row) => mask?.rows[row]![column] === 0) === true
 
 /** The packed row of the column chosen in each sequence; the last one's unless any was. */
-function lastRowsOf({ batch, rowOf }: PackedTokens, columns: readonly number[] | undefined): HostArray {
-  const ends = batch.offsets.data as Int32Array
-  const rows = columns?.map((column, row) => rowOf(row, column)) ?? ends.subarray(1).map((end) => end - 1)
+function lastRowsOf(tokens: PackedTokens, columns: readonly number[] | undefined): HostArray {
+  const ends = tokens.batch.offsets.data as Int32Array
+  const rows =
+    columns?.map((column, row) => tokens.rowOf(row, column)) ?? ends.subarray(1).map((end) => end - 1)
   return int32(rows, 'sequences')
 }
 

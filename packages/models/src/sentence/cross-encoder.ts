@@ -1,6 +1,7 @@
 import { checkOptions, OptionError } from '@tiny/core'
 import { AutoModelForSequenceClassification } from '../auto.js'
 import type { FromPretrainedOptions } from '../build.js'
+import { hubOptionsOf } from '../hub/options.js'
 import type { PreTrainedModel } from '../model.js'
 import { AutoTokenizer, type Tokenizer } from '../tokenizer/index.js'
 import { batchesByLength, batchSizeOf } from './batches.js'
@@ -40,10 +41,11 @@ export class CrossEncoder {
     this.#activation = activationOf(model)
   }
 
-  static async fromPretrained(folder: string, options: FromPretrainedOptions = {}): Promise<CrossEncoder> {
-    const model = await AutoModelForSequenceClassification.fromPretrained(folder, options)
+  /** Loads a folder or a hub id. */
+  static async fromPretrained(source: string, options: FromPretrainedOptions = {}): Promise<CrossEncoder> {
+    const model = await AutoModelForSequenceClassification.fromPretrained(source, options)
     try {
-      return new CrossEncoder(model, await AutoTokenizer.fromPretrained(folder))
+      return new CrossEncoder(model, await AutoTokenizer.fromPretrained(source, hubOptionsOf(options)))
     } catch (error) {
       await model.dispose()
       throw error
@@ -165,15 +167,15 @@ export class CrossEncoder {
 function activationOf(model: PreTrainedModel): 'sigmoid' | 'identity' {
   const json = model.config.toJSON() as Record<string, unknown>
   const section = json['sentence_transformers'] as Record<string, unknown> | undefined
-  const name = section?.['activation_fn'] ?? json['sbert_ce_default_activation_function']
+  const name = (section?.['activation_fn'] ?? json['sbert_ce_default_activation_function']) as
+    | string
+    | null
+    | undefined
   if (name == null) return model.config.numLabels === 1 ? 'sigmoid' : 'identity'
-  const short = String(name).slice(String(name).lastIndexOf('.') + 1)
+  const short = name.slice(name.lastIndexOf('.') + 1)
   if (short === 'Sigmoid') return 'sigmoid'
   if (short === 'Identity') return 'identity'
-  throw new OptionError(
-    `the model's activation is ${String(name)}; give activation 'sigmoid' or 'identity'`,
-    {
-      option: 'activation',
-    },
-  )
+  throw new OptionError(`the model's activation is ${name}; give activation 'sigmoid' or 'identity'`, {
+    option: 'activation',
+  })
 }

@@ -1,6 +1,8 @@
-import { join } from 'node:path'
+import { join, relative, sep } from 'node:path'
 import { CheckpointError, UnsupportedError } from '@tiny/core'
 import { readJson, readJsonList } from '../files.js'
+import type { Source } from '../hub/source.js'
+import { moduleFiles, moduleLists, transformerFiles } from '../hub/wanted.js'
 
 /** A step of a sentence model, and the folder of its files. */
 export interface ModuleEntry {
@@ -44,6 +46,15 @@ export async function readModules(folder: string): Promise<readonly ModuleEntry[
     })
   }
   return entries
+}
+
+/** A local folder with the files of every module. */
+export async function fetchModules(source: Source, variant?: string): Promise<string> {
+  const folder = await source.folder(moduleLists)
+  const [transformer, ...others] = (await readModules(folder)).map((module) =>
+    relative(folder, module.folder).replaceAll(sep, '/'),
+  )
+  return source.folder(moduleLists, ...transformerFiles(transformer!, variant), ...others.map(moduleFiles))
 }
 
 /** What is in a module's config.json, or nothing. */

@@ -12,6 +12,8 @@ import {
 } from '@tiny/core'
 import { AutoModel, AutoModelForTextEncoding } from '../auto.js'
 import { readConfig, type FromPretrainedOptions } from '../build.js'
+import { hubOptionsOf, withoutHubOptions } from '../hub/options.js'
+import { openSource } from '../hub/source.js'
 import type { Batch } from '../inputs/batch.js'
 import { packInputs } from '../inputs/pack.js'
 import type { PreTrainedModel } from '../model.js'
@@ -20,7 +22,7 @@ import { toInputs } from '../outputs/run.js'
 import { familyOf } from '../registry.js'
 import { AutoTokenizer, type Tokenizer } from '../tokenizer/index.js'
 import { batchesByLength, batchSizeOf } from './batches.js'
-import { readModuleConfig, readModules } from './modules.js'
+import { fetchModules, readModuleConfig, readModules } from './modules.js'
 import { Pooling, type PoolingInputs } from './pooling.js'
 import { similarityOf } from './similarity.js'
 import { loadVectorModule, normalizeRows, saveVectorModule, type VectorModule } from './vector-modules.js'
@@ -80,7 +82,7 @@ export class SentenceTransformer {
     this.maxSeqLength = known.length === 0 ? undefined : Math.min(...known)
     this.prompts = (config['prompts'] ?? {}) as Record<string, string>
     this.defaultPromptName = (config['default_prompt_name'] ?? undefined) as string | undefined
-    this.similarityFnName = String(config['similarity_fn_name'] ?? 'cosine')
+    this.similarityFnName = (config['similarity_fn_name'] ?? 'cosine') as string
     similarityOf(this.similarityFnName)
     this.#embed = compile(
       ({ batch, places, normalize }: EmbedArguments) => {
@@ -95,20 +97,21 @@ export class SentenceTransformer {
   }
 
   /**
-   * Loads a folder with modules.json, or a plain model, whose tokens are then averaged.
+   * Loads a folder or a hub id with modules.json, or a plain model, whose tokens are then averaged.
    *
    * @throws CheckpointError for what its files lack, UnsupportedError naming a module that there is not yet.
    */
   static async fromPretrained(
-    folder: string,
+    source: string,
     options: FromPretrainedOptions = {},
   ): Promise<SentenceTransformer> {
+    const folder = await fetchModules(await openSource(source, hubOptionsOf(options)), options.variant)
     const modules = await readModules(folder)
     const transformer = modules[0]!.folder
     const pooling = modules[1]?.kind === 'Pooling' ? modules[1] : undefined
     const { family } = await readConfig(transformer, familyOf)
     const of = family.kind === 'seq2seq' ? AutoModelForTextEncoding : AutoModel
-    const model = await of.fromPretrained(transformer, options)
+    const model = await of.fromPretrained(transformer, withoutHubOptions(options))
     try {
       const after = await Promise.all(modules.slice(pooling === undefined ? 1 : 2).map(loadVectorModule))
       return new SentenceTransformer({

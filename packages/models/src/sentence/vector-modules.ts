@@ -83,7 +83,7 @@ export async function saveVectorModule({ weights }: VectorModule, folder: string
 
 /** sentence-transformers writes the class of torch.nn; Tanh unless it says another. */
 function denseActivation(name: unknown): (x: Tensor) => Tensor {
-  const type = String(name ?? 'torch.nn.modules.activation.Tanh')
+  const type = typeof name === 'string' ? name : 'torch.nn.modules.activation.Tanh'
   const short = type.slice(type.lastIndexOf('.') + 1).toLowerCase()
   return short === 'identity' ? (x) => x : activationOf(short, 'activation_function').apply
 }

@@ -1,6 +1,9 @@
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { CheckpointError, OptionError } from '@tiny/core'
+import { CheckpointError, checkOptions } from '@tiny/core'
+import { hubOptions, type HubOptions } from '../hub/options.js'
+import { openSource } from '../hub/source.js'
+import { tokenizerFiles } from '../hub/wanted.js'
 import { chatTemplateJson, type ChatTemplates } from './chat-template.js'
 import { requireString } from './options.js'
 import { specialTokenRoles } from './special-tokens.js'
@@ -10,34 +13,17 @@ import { Tokenizer } from './tokenizer.js'
 /** Makes the tokenizer that belongs to a checkpoint. */
 export class AutoTokenizer {
   /**
-   * Reads tokenizer.json of a folder, and tokenizer_config.json, special_tokens_map.json and config.json where they
-   * are there.
+   * Reads tokenizer.json of a folder or a hub id, and tokenizer_config.json, special_tokens_map.json, added_tokens.json,
+   * chat templates and config.json where they are there.
    *
-   * @throws CheckpointError where the folder or its tokenizer.json is missing or cannot be read.
+   * @throws CheckpointError where the folder or its tokenizer.json is missing or cannot be read; HubError for what the
+   *   hub refuses.
    */
-  static async fromPretrained(
-    folder: string,
-    options: Readonly<Record<string, never>> = {},
-  ): Promise<Tokenizer> {
-    requireString('AutoTokenizer.fromPretrained', 'folder', folder)
-    const [option] = Object.keys(options ?? {})
-    if (option !== undefined) {
-      throw new OptionError(`AutoTokenizer.fromPretrained has no option ${option}: it reads a local folder`, {
-        option,
-      })
-    }
-    const isFolder = await stat(folder).then(
-      (found) => found.isDirectory(),
-      () => false,
-    )
-    if (!isFolder) {
-      throw new CheckpointError(
-        `${folder} is not a folder; a tokenizer is read from a folder with tokenizer.json`,
-        {
-          path: folder,
-        },
-      )
-    }
+  static async fromPretrained(source: string, options: HubOptions = {}): Promise<Tokenizer> {
+    const call = 'AutoTokenizer.fromPretrained'
+    requireString(call, 'folder', source)
+    checkOptions(options, hubOptions, call)
+    const folder = await (await openSource(source, options)).folder(tokenizerFiles())
     const path = join(folder, 'tokenizer.json')
     const json = await readText(path)
     if (json === undefined) {
@@ -46,31 +32,50 @@ export class AutoTokenizer {
         { path },
       )
     }
-    const [config, map, model, templates] = await Promise.all([
+    const [config, map, added, model, templates] = await Promise.all([
       readObject(join(folder, 'tokenizer_config.json')),
       readObject(join(folder, 'special_tokens_map.json')),
+      readObject(join(folder, 'added_tokens.json')),
       readObject(join(folder, 'config.json')),
       templatesOf(folder),
     ])
     const modelType = model?.['model_type']
     return Tokenizer.fromJson(
       json,
-      withTemplates(withSpecialTokens(config, map), templates),
+      withTemplates(withOlderFiles(config, map, added), templates),
       typeof modelType === 'string' ? modelType : undefined,
     )
   }
 }
 
-/** Older folders keep the special tokens in special_tokens_map.json only; where both have one, the config's counts. */
-function withSpecialTokens(
+/**
+ * Older folders keep special tokens in special_tokens_map.json and added ones in added_tokens.json, { token: id }. Both
+ * count, before the config, where the config has no `added_tokens_decoder`, and not at all where it has, as in
+ * transformers 5.
+ */
+function withOlderFiles(
   config: TokenizerConfigJson = {},
   map: TokenizerConfigJson = {},
+  added: TokenizerConfigJson = {},
 ): TokenizerConfigJson {
+  if (config['added_tokens_decoder'] !== undefined) return config
   const merged = { ...config }
   for (const key of [...specialTokenRoles, 'additional_special_tokens']) {
-    if (!(key in merged) && key in map) merged[key] = map[key]
+    if (map[key] !== undefined) merged[key] = map[key]
   }
-  return merged
+  if (Object.keys(added).length === 0) return merged
+  const contentOf = (token: unknown) => (token as { content?: unknown } | null)?.content ?? token
+  const roles = specialTokenRoles.map((role) => merged[role])
+  const special = new Set([...roles, merged['additional_special_tokens']].flat().map(contentOf))
+  const decoder = Object.entries(added).map(([content, id]) => {
+    if (!Number.isInteger(id)) {
+      throw new CheckpointError(`added_tokens.json gives '${content}' the id ${JSON.stringify(id)}`, {
+        token: content,
+      })
+    }
+    return [String(id), { content, special: special.has(content), normalized: !special.has(content) }]
+  })
+  return { ...merged, added_tokens_decoder: Object.fromEntries(decoder) as Record<string, unknown> }
 }
 
 /** Chat templates in files of their own, by name. */
