@@ -11,7 +11,7 @@ export async function requireFolder(path: string): Promise<void> {
   if (found?.isDirectory() === true) return
   const what = found === undefined ? 'does not exist' : 'is not a folder'
   throw new CheckpointError(
-    `${path} ${what}; a model is loaded from a local folder with config.json and safetensors`,
+    `${path} ${what}; a model and its tokenizer are loaded from a local folder, or from the hub by "owner/name"`,
     { path },
   )
 }

@@ -37,6 +37,26 @@ describe('applyChatTemplate', () => {
     await expect(tokenizer.applyChatTemplate(chat, both)).rejects.toThrow(/one of them/)
   })
 
+  it('finds the end of the last message whatever it says', async () => {
+    const tokenizer = made({
+      chat_template:
+        "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + (m.content if m.content is string else m.content[0].text) + '<|im_end|>\n' }}{% endfor %}",
+    })
+    const text = (content: unknown) =>
+      tokenizer.applyChatTemplate([{ role: 'user', content }], {
+        continueFinalMessage: true,
+        tokenize: false,
+      })
+    const start = '<|im_start|>user\n'
+    for (const content of ['', 'en', ' im ', 'a  ', 'user']) expect(await text(content)).toBe(start + content)
+    const blocks = [{ type: 'text', text: 'end ' }, { type: 'image' }]
+    expect(await text(blocks)).toBe(`${start}end `)
+    expect(blocks[0]!.text).toBe('end ')
+    await expect(text([{ type: 'image' }])).rejects.toThrow(/with text/)
+    const silent = made({ chat_template: '{{ messages[0].content[:3] }}' })
+    await expect(silent.applyChatTemplate(chat, { continueFinalMessage: true })).rejects.toThrow(/leaves out/)
+  })
+
   it('chooses among several templates, and takes one of the call', async () => {
     const tokenizer = made({
       chat_template: [

@@ -121,7 +121,7 @@ export function renderChat(
   try {
     text = template.render({
       ...specialTokens,
-      messages,
+      messages: continueFinalMessage ? withMark(messages) : messages,
       tools: tools ?? null,
       documents: documents ?? null,
       add_generation_prompt: addGenerationPrompt,
@@ -133,7 +133,7 @@ export function renderChat(
       cause: error,
     })
   }
-  return continueFinalMessage ? cutAfterFinalMessage(text, messages) : text
+  return continueFinalMessage ? cutAtMark(text) : text
 }
 
 /** As transformers chooses: a template given or named, the one for tools where there are some, the default. */
@@ -151,25 +151,34 @@ function templateFor(templates: ChatTemplates, { chatTemplate, tools }: ChatTemp
   )
 }
 
-function cutAfterFinalMessage(text: string, messages: readonly ChatMessage[]): string {
-  const { content } = messages.at(-1)!
-  if (typeof content !== 'string') {
-    throw new OptionError('continueFinalMessage needs a last message whose content is a string', {
+/** As in transformers: its space shows whether the template strips what ends a message. */
+const mark = 'CONTINUE_FINAL_MESSAGE_TAG '
+
+/** The messages with the end of the last one's text marked. */
+function withMark(messages: readonly ChatMessage[]): ChatMessage[] {
+  const last = messages.at(-1)!
+  const { content } = last
+  if (typeof content === 'string') return [...messages.slice(0, -1), { ...last, content: content + mark }]
+  const blocks = (Array.isArray(content) ? content : []) as ({ text?: unknown } | null)[]
+  const at = blocks.map((block) => typeof block?.text === 'string').lastIndexOf(true)
+  if (at < 0) {
+    throw new OptionError('continueFinalMessage needs a last message with text', {
       option: 'continueFinalMessage',
     })
   }
-  const at = text.lastIndexOf(content.trim())
+  const marked = blocks.map((block, i) => (i === at ? { ...block, text: String(block!.text) + mark } : block))
+  return [...messages.slice(0, -1), { ...last, content: marked }]
+}
+
+function cutAtMark(text: string): string {
+  const at = text.lastIndexOf(mark.trimEnd())
   if (at < 0) {
     throw new OptionError(
-      'continueFinalMessage: the chat template changes the last message, so it has no end to go on from',
-      {
-        option: 'continueFinalMessage',
-      },
+      'continueFinalMessage: the chat template leaves out the end of the last message, so there is none to go on from',
+      { option: 'continueFinalMessage' },
     )
   }
-  // Templates may strip what ends a message.
-  const whole = content.trimStart()
-  return text.slice(0, at) + (text.startsWith(whole, at) ? whole : content.trim())
+  return text.startsWith(mark, at) ? text.slice(0, at) : text.slice(0, at).trimEnd()
 }
 
 function requireMessages(messages: unknown): asserts messages is readonly ChatMessage[] {

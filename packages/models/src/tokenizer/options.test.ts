@@ -60,7 +60,7 @@ describe('options that do not fit', () => {
 describe('files that do not fit', () => {
   it('are named', async () => {
     await expect(AutoTokenizer.fromPretrained(join(directory, 'nowhere'))).rejects.toThrow(
-      /nowhere is not a folder/,
+      /nowhere does not exist/,
     )
     await expect(AutoTokenizer.fromPretrained(directory)).rejects.toThrow(/has no tokenizer.json/)
     await writeFile(join(directory, 'tokenizer.json'), '{"model": {"type": "WordPiece"')
