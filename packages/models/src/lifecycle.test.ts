@@ -95,7 +95,7 @@ describe('what callers without types hand over', () => {
 
   it.each([
     [{ torch_dtype: 'float32' }, 'OPTION', /use dtype/],
-    [{ local_files_only: true }, 'UNSUPPORTED', /localFilesOnly/],
+    [{ local_files_only: true }, 'OPTION', /localFilesOnly/],
     [{ num_labels: 2 }, 'OPTION', /use numLabels/],
     [{ seed: 1.5 }, 'OPTION', /seed/],
     [{ newHead: 'yes' }, 'OPTION', /newHead/],

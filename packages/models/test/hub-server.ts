@@ -65,7 +65,11 @@ export class HubServer {
         .writeHead(200, { 'content-type': 'application/json' })
         .end(JSON.stringify({ _id: '1', id, sha: commit, lastModified: '2024-01-01T00:00:00.000Z' }))
     }
-    if (what === 'tree') return this.#tree(files, url, response)
+    if (what === 'tree') {
+      const foreign = request.headers.host!.startsWith('localhost')
+      if (foreign && request.headers.authorization !== undefined) return void fail(400)
+      return this.#tree(files, url, response)
+    }
     const token = repo.gated
     if (token !== undefined && request.headers.authorization !== `Bearer ${token}`) {
       return void fail(request.headers.authorization === undefined ? 401 : 403, 'GatedRepo')
@@ -82,7 +86,7 @@ export class HubServer {
       .end()
   }
 
-  /** One entry a page: lists of files go on behind a Link. */
+  /** Half of the files: the rest is behind a Link, which leads to another origin. */
   #tree(files: Record<string, Buffer>, url: URL, response: ServerResponse): void {
     const names = Object.keys(files)
     const from = Number(url.searchParams.get('cursor') ?? 0)
@@ -92,7 +96,7 @@ export class HubServer {
       const lfs = isLfs(path) ? { lfs: { oid: sha256Of(data), size: data.length, pointerSize: 130 } } : {}
       return { type: 'file', path, size: data.length, oid: sha1Of(data), ...lfs }
     })
-    const next = new URL(url.pathname + url.search, this.url)
+    const next = new URL(url.pathname + url.search, this.url.replace('127.0.0.1', 'localhost'))
     next.searchParams.set('cursor', String(from + size))
     const more = from + size < names.length ? { link: `<${next.href}>; rel="next"` } : {}
     response.writeHead(200, { 'content-type': 'application/json', ...more }).end(JSON.stringify(page))

@@ -126,7 +126,8 @@ export class HubClient {
   #fetch(asked: Asked, timeout: AbortSignal): typeof fetch {
     const { endpoint, token, signal } = this.#settings
     return async (url, init) => {
-      const own = new URL(String(url)).origin === new URL(endpoint).origin
+      const address = url instanceof Request ? url.url : url
+      const own = new URL(address).origin === new URL(endpoint).origin
       const headers = new Headers(init?.headers)
       if (own && token !== undefined) headers.set('authorization', `Bearer ${token}`)
       const either = signal === undefined ? timeout : AbortSignal.any([signal, timeout])

@@ -29,15 +29,25 @@ class PartialFile {
     this.#hash = hashOf(file)
   }
 
-  static async open(path: string, file: RemoteFile): Promise<PartialFile> {
+  static async open(path: string, file: RemoteFile, signal: AbortSignal | undefined): Promise<PartialFile> {
     const partial = new PartialFile(path, file, await open(path, 'a'))
-    const { size } = await stat(path)
-    if (size > file.size) await partial.restart()
-    else if (size > 0) {
-      for await (const chunk of createReadStream(path)) partial.#hash.update(chunk as Buffer)
-      partial.loaded = size
+    try {
+      const { size } = await stat(path)
+      if (size > file.size) await partial.restart()
+      else if (size > 0) await partial.#read(signal)
+      return partial
+    } catch (error) {
+      await partial.close()
+      throw error
     }
-    return partial
+  }
+
+  async #read(signal: AbortSignal | undefined): Promise<void> {
+    for await (const chunk of createReadStream(this.path)) {
+      signal?.throwIfAborted()
+      this.#hash.update(chunk as Buffer)
+      this.loaded += (chunk as Buffer).length
+    }
   }
 
   async append(chunk: Uint8Array): Promise<void> {
@@ -91,9 +101,10 @@ export class Downloader {
   async fetch(commit: string, file: RemoteFile, onBytes: (loaded: number) => void): Promise<void> {
     const blob = this.#cache.blob(file.hash)
     await mkdir(dirname(blob), { recursive: true })
-    await withLock(join(this.#cache.locks, `${file.hash}.download`), this.#settings.signal, async () => {
+    const { signal } = this.#settings
+    await withLock(join(this.#cache.locks, `${file.hash}.download`), signal, async () => {
       if (await this.has(file)) return
-      const partial = await PartialFile.open(`${blob}.incomplete`, file)
+      const partial = await PartialFile.open(`${blob}.incomplete`, file, signal)
       try {
         const resumed = partial.loaded > 0
         await this.#complete(commit, file, partial, onBytes)

@@ -93,6 +93,16 @@ function reasonOf(error: unknown): string {
   return cause?.message || cause?.code || message || String(error)
 }
 
+/** An error of the file system, which the cache's place is to blame for; any other as it is. */
+export function asCacheError(asked: Asked, cacheDir: string, error: unknown): unknown {
+  if (!(error instanceof Error) || !('syscall' in error) || !('path' in error || 'errno' in error))
+    return error
+  return new HubError(
+    `${asked.repo} cannot be put into the cache ${cacheDir}: ${error.message}; give another place as cacheDir or in HF_HOME`,
+    { ...asked, cacheDir, cause: error },
+  )
+}
+
 export function notCached(asked: Asked, cacheDir: string, missing: readonly string[]): HubError {
   return new HubError(
     `${asked.repo} at revision '${asked.revision}' is not in the cache ${cacheDir} (missing: ${missing.join(', ')}), ` +

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -222,6 +222,14 @@ describe('a download', () => {
     await (await load()).dispose()
   })
 
+  it('stops as soon as another file fails', async () => {
+    hub.send = (file, body, response) => {
+      if (file === weights) return void response.write(body.subarray(0, 100))
+      response.end(file === 'config.json' ? body : Buffer.alloc(body.length))
+    }
+    expect(await failure(load())).toMatchObject({ code: 'HUB', file: 'generation_config.json' })
+  })
+
   it('starts anew where what was left is wrong, or nobody holds the lock any more', async () => {
     const blob = sha256Of(files[weights]!)
     await mkdir(join(repoOf('org/gpt2'), 'blobs'), { recursive: true })
@@ -229,10 +237,16 @@ describe('a download', () => {
     const locks = join(cacheDir, '.locks', 'models--org--gpt2')
     await mkdir(locks, { recursive: true })
     await writeFile(join(locks, `${blob}.download`), '1 another-machine')
-    const { utimes } = await import('node:fs/promises')
     await utimes(join(locks, `${blob}.download`), 0, 0)
-    await (await load()).dispose()
+    // So slowly that restarting is seen.
+    hub.send = (_, body, response) => {
+      response.write(body.subarray(0, 100), () => setTimeout(() => response.end(body.subarray(100)), 80))
+    }
+    const loaded: number[] = []
+    const progress = (now: Progress) => now.file === weights && loaded.push(now.loaded)
+    await (await load('org/gpt2', { progress })).dispose()
     expect(bodies().map((line) => line.split(' ')[2])).toEqual(['bytes=2000-', undefined])
+    expect(loaded).toEqual(loaded.toSorted((a, b) => a - b))
   })
 })
 
@@ -295,6 +309,16 @@ describe('what goes wrong is said with what helps', () => {
     expect(await failure(load('org/old'))).toMatchObject({
       code: 'HUB',
       message: expect.stringMatching(/only pytorch_model\.bin.*save_pretrained/),
+    })
+  })
+
+  it('a cache that cannot be written', async () => {
+    const blocked = join(root, 'a-file')
+    await writeFile(blocked, '')
+    expect(await failure(load('org/gpt2', { cacheDir: blocked }))).toMatchObject({
+      code: 'HUB',
+      cacheDir: blocked,
+      message: expect.stringMatching(/ENOTDIR.*cacheDir/),
     })
   })
 

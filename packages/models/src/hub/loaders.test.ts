@@ -11,7 +11,7 @@ import { AutoTokenizer } from '../tokenizer/index.js'
 
 vi.mock('node:fs/promises', async (original) => {
   const actual = await original<typeof fs>()
-  return { ...actual, symlink: vi.fn(actual.symlink) }
+  return { ...actual, symlink: vi.fn<typeof actual.symlink>(actual.symlink) }
 })
 
 const commit = 'c'.repeat(40)

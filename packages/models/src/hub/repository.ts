@@ -4,7 +4,7 @@ import { HubError } from '@tiny/core'
 import { RepoCache } from './cache.js'
 import { HubClient, type RemoteFile } from './client.js'
 import { Downloader } from './download.js'
-import { isOutage, noSafetensors, notCached } from './errors.js'
+import { asCacheError, isOutage, noSafetensors, notCached } from './errors.js'
 import type { HubSettings } from './options.js'
 import { ProgressReport } from './progress.js'
 import { shardsOf, weightsOf, type Wanted } from './wanted.js'
@@ -45,7 +45,8 @@ export class HubRepository {
       } else {
         try {
           await this.#download(commit, wanted)
-        } catch (error) {
+        } catch (reason) {
+          const error = asCacheError(this.#client.asked(), cacheDir, reason)
           if (!isOutage(error) || missing.length > 0) throw error
         }
       }
