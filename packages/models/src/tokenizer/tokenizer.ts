@@ -1,5 +1,3 @@
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { CheckpointError, OptionError } from '@tiny/core'
 import { Tokenizer as Binding, type Encoding } from 'tokenizers'
 import { append, chunksOf, sequenceIdsOf, type BatchEncoding } from './batch-encoding.js'
@@ -11,6 +9,7 @@ import {
 } from './chat-template.js'
 import { cleanUpTokenization } from './clean-up.js'
 import { rejectUnknownOptions, requireCount, requireString, requireStrings } from './options.js'
+import { saveTokenizer } from './saving.js'
 import type { SpecialTokenRole } from './special-tokens.js'
 import {
   addTokensOfConfig,
@@ -310,21 +309,7 @@ export class Tokenizer {
    * package and of Python's transformers make the same tokenizer. Existing files are replaced whole.
    */
   async savePretrained(directory: string): Promise<void> {
-    await mkdir(directory, { recursive: true })
-    const { specialTokens, additionalSpecialTokens, tokenizerClass, tokenTypeIds } = this.#config
-    const additional =
-      additionalSpecialTokens.length > 0 ? { additional_special_tokens: additionalSpecialTokens } : {}
-    // Versions of transformers differ in which inputs they take for granted, so they are always written.
-    const config = {
-      tokenizer_class: tokenizerClass,
-      model_input_names: ['input_ids', ...(tokenTypeIds ? ['token_type_ids'] : []), 'attention_mask'],
-      ...specialTokens,
-      ...this.#raw,
-    }
-    const map = { ...specialTokens, ...additional }
-    await replaceFile(directory, 'tokenizer.json', async (path) => this.#binding.save(path, true))
-    await replaceFile(directory, 'tokenizer_config.json', (path) => writeFile(path, stringify(config)))
-    await replaceFile(directory, 'special_tokens_map.json', (path) => writeFile(path, stringify(map)))
+    await saveTokenizer(directory, this.#binding, this.#config, this.#raw)
   }
 
   #idOf(role: SpecialTokenRole): number | undefined {
@@ -401,23 +386,5 @@ function parse(json: string): TokenizerJson {
     return JSON.parse(json) as TokenizerJson
   } catch (error) {
     throw new CheckpointError(`tokenizer.json is not JSON: ${(error as Error).message}`, { cause: error })
-  }
-}
-
-function stringify(value: object): string {
-  return `${JSON.stringify(value, undefined, 2)}\n`
-}
-
-async function replaceFile(
-  directory: string,
-  name: string,
-  write: (path: string) => Promise<void>,
-): Promise<void> {
-  const temporary = join(directory, `.${name}.${process.pid}.tmp`)
-  try {
-    await write(temporary)
-    await rename(temporary, join(directory, name))
-  } finally {
-    await rm(temporary, { force: true })
   }
 }
