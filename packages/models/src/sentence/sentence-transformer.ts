@@ -187,7 +187,8 @@ export class SentenceTransformer {
 
   #promptOf({ prompt, promptName }: EncodeSentencesOptions): string {
     const name = promptName ?? (prompt === undefined ? this.defaultPromptName : undefined)
-    const found = prompt ?? (name === undefined ? '' : this.prompts[name])
+    const named = name !== undefined && Object.hasOwn(this.prompts, name) ? this.prompts[name] : undefined
+    const found = prompt ?? (name === undefined ? '' : named)
     if (found === undefined) {
       const names = Object.keys(this.prompts).join(', ') || 'none'
       throw new OptionError(`there is no prompt '${String(name)}'; this model has ${names}`, {
