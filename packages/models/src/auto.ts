@@ -6,6 +6,7 @@ import {
   type FromConfigOptions,
   type FromPretrainedOptions,
 } from './build.js'
+import { textPartOf } from './config/text-part.js'
 import { createConfig, modelTypeOf, type Config, type ConfigJson, type ModelConfig } from './config/config.js'
 import type { Family } from './family.js'
 import { GenerativeModel } from './generation/generative-model.js'
@@ -92,7 +93,8 @@ export const AutoConfig = {
 
   /** From keys in config.json's spelling or in camelCase. */
   async fromConfig(json: ConfigJson): Promise<Config> {
-    const family = await familyOf(modelTypeOf(json), 'the configuration')
-    return createConfig(family.schema, json)
+    const part = textPartOf(json)
+    const family = await familyOf(modelTypeOf(part), 'the configuration')
+    return createConfig(family.schema, part)
   },
 }

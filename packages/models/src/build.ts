@@ -17,8 +17,9 @@ import {
   ModelConfig,
 } from './config/config.js'
 import { toCamel } from './config/keys.js'
+import { textPartOf } from './config/text-part.js'
 import type { Family } from './family.js'
-import { generationConfigOf } from './generation/defaults.js'
+import { generationConfigOf, storedGenerationConfig } from './generation/defaults.js'
 import { readJson, requireFolder } from './files.js'
 import { hasVocabulary, makeHead, poolOf } from './heads/index.js'
 import { hubOptions, type HubOptions } from './hub/options.js'
@@ -27,7 +28,7 @@ import { configFiles, modelFiles } from './hub/wanted.js'
 import type { ModelParts } from './model.js'
 import type { Network } from './network.js'
 import { drawWeights, loadWeights, storedName, type LoadReport } from './parameters/load.js'
-import { resolveTie, type ResolvedTie } from './parameters/ties.js'
+import { differingTables, resolveTie, type ResolvedTie } from './parameters/ties.js'
 import { Weights, type Precision, type Role } from './parameters/weights.js'
 import { isHeadless, type Task } from './task.js'
 
@@ -57,8 +58,9 @@ export async function readConfig(
   familyOf: (modelType: unknown, where: string) => Promise<Family>,
 ): Promise<{ family: Family; config: Config }> {
   await requireFolder(folder)
-  const json = await readJson(folder, 'config.json')
-  if (json === undefined) throw new CheckpointError(`${folder} has no config.json`, { path: folder })
+  const whole = await readJson(folder, 'config.json')
+  if (whole === undefined) throw new CheckpointError(`${folder} has no config.json`, { path: folder })
+  const json = textPartOf(whole)
   const family = await familyOf(json['model_type'], `${folder}/config.json`)
   return { family, config: createConfig(family.schema, json) }
 }
@@ -79,17 +81,20 @@ export async function loadParts(
   const config = stored.with({ numLabels, id2label, label2id, problemType })
   const newHead = options.newHead ?? (numLabels !== undefined || id2label !== undefined)
   const folder = await source.folder(modelFiles('', options.variant))
-  const generationConfig = (await readJson(folder, 'generation_config.json')) ?? generationConfigOf(config)
+  const generationConfig =
+    (await readJson(folder, 'generation_config.json')) ?? storedGenerationConfig(config)
   const file = await openCheckpoint(folder, { variant: options.variant })
   try {
     const names = family.checkpoint
     // Files of other tasks may have one where this task has none.
     const prefix = prefixOf(family, task) || family.prefix
     const tie = await tieOf(family, task, config, file)
+    const differing = await differingTables(names.repeated ?? {}, file, { prefix, names })
     const assembled = assemble(family, task, config, {
       precision,
       tied: tie.tied,
       holds: (name) => storedName(name, file, { prefix, names }) !== undefined,
+      differs: (name) => differing.has(name.startsWith(`${prefix}.`) ? name.slice(prefix.length + 1) : name),
     })
     const loadReport = await loadWeights(assembled.weights, file, {
       prefix,
@@ -122,7 +127,7 @@ export async function freshParts(
   checkOptions(options, fromConfigOptions, 'fromConfig')
   requireDtype(options.dtype)
   requireSeed(options.seed)
-  const json = given instanceof ModelConfig ? given.toJSON() : given
+  const json = textPartOf(given instanceof ModelConfig ? given.toJSON() : given)
   const family = await familyOf(modelTypeOf(json), 'the configuration')
   requireTask(family, task)
   const config = given instanceof ModelConfig ? (given as Config) : createConfig(family.schema, json)
@@ -139,7 +144,7 @@ function assemble(
   family: Family,
   task: Task,
   config: Config,
-  options: { precision: Precision | undefined; tied: boolean; holds?: (name: string) => boolean },
+  options: { precision: Precision | undefined; tied: boolean } & Parameters<typeof Weights.root>[0],
 ): { network: Network; weights: Weights['all']; constants: Weights['constants'] } {
   requirePrecision(options.precision)
   const weights = Weights.root(options)

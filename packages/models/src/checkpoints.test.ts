@@ -98,6 +98,17 @@ describe('saving', () => {
     expect(await logits(again)).toEqual(await logits(model))
   })
 
+  it('takes another problem type than the file has', async () => {
+    const load = (from: string, problemType: string) =>
+      auto.AutoModelForSequenceClassification.fromPretrained(from, { problemType, newHead: true })
+    await using model = await load(goldenFolder('encoder/bert'), 'regression')
+    const to = join(folder, 'problem-type')
+    await model.savePretrained(to)
+    await using again = await load(to, 'multi_label_classification')
+    expect(again.config.problemType).toBe('multi_label_classification')
+    expect(again.config.toJSON()).toMatchObject({ problem_type: 'multi_label_classification' })
+  })
+
   it('keeps a dtype', async () => {
     await using model = await auto.AutoModelForCausalLM.fromPretrained(goldenFolder('decoder/gpt2'), {
       dtype: 'bfloat16',
@@ -128,6 +139,7 @@ describe('loading', () => {
         ),
     ],
     ['no prefix', (t: Tensors) => renamed(t, (n) => n.replace(/^bert\./, ''))],
+    ['the prefix before every name', (t: Tensors) => renamed(t, (n) => `bert.${n}`)],
     [
       "a decoder's bias",
       (t: Tensors) => renamed(t, (n) => n.replace('cls.predictions.bias', 'cls.predictions.decoder.bias')),

@@ -36,8 +36,12 @@ export interface CheckpointNames<K extends Keys = Keys> {
   spellings?(name: string): readonly string[]
   /** The name under which files store a parameter, where it is not the parameter's. */
   stored?(name: string): string
+  /** Whether transformers leaves a tensor out of the files that it writes for a task. */
+  omits?(name: string, task: Task): boolean
   /** Buffers and dead tensors of older files. */
   readonly ignored?: readonly RegExp[]
+  /** Tables of the base model by the one that they repeat, unless a file holds both and they differ. */
+  readonly repeated?: Readonly<Record<string, string>>
   /** The head that shares the token embeddings. */
   readonly tie?: Tie<K>
 }
@@ -48,6 +52,8 @@ export interface Tie<K extends Keys = Keys> {
   /** The same, where it depends on the configuration. */
   embeddingsOf?(config: Config<K>, task: Task): string
   readonly head: string
+  /** Whether the head's modules stand before the base model's: what both share is then listed under the head's name. */
+  readonly headFirst?: boolean
   /** Whether a file's head is its embeddings where it has not both, or both and equal. */
   fromFile(config: Config<K>): boolean
   /** Whether a new model's is. */

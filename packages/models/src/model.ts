@@ -59,6 +59,8 @@ export class PreTrainedModel extends nn.Module {
   readonly family: Family
   readonly #network: Network
   readonly #weights: readonly Weight[]
+  /** Names of parameters where they are not those of the file. */
+  readonly #listedAs: ReadonlyMap<string, string>
   readonly #constants: readonly Constant[]
   readonly #runner: Runner
   readonly #inFlight = new Set<Promise<unknown>>()
@@ -75,6 +77,7 @@ export class PreTrainedModel extends nn.Module {
     this.generationConfig = parts.generationConfig
     this.#network = parts.network
     this.#weights = parts.weights.filter(({ parameter }) => parameter.materialised)
+    this.#listedAs = listedNames(parts)
     this.#constants = parts.constants
     this.#runner = new Runner(parts.network, parts.task, `${this.className}.run`)
   }
@@ -137,13 +140,16 @@ export class PreTrainedModel extends nn.Module {
   get packSpec(): PackSpec {
     const { family, config, task } = this
     const tokens = family.tokens(config)
-    const pair = 'encoder' in this.#network.backbone
+    const { backbone } = this.#network
+    const pair = 'encoder' in backbone
+    const ownPool = task === 'Base' && !pair && backbone.pool !== undefined ? 'pooler' : undefined
     return {
       task,
       tokens,
+      reaches: pair ? false : backbone.reaches,
       classes: hasVocabulary(family, task) ? outputTokens(family, config).vocabSize : config.numLabels,
       problemType: config.problemType,
-      pool: poolOf(family, task, config),
+      pool: ownPool ?? poolOf(family, task, config),
       padTokenId: config.padTokenId,
       eosTokenId: config.eosTokenId,
       ownLabels: family.ownLabels,
@@ -168,12 +174,17 @@ export class PreTrainedModel extends nn.Module {
 
   /** Every parameter once, tied ones under their first name, in the order of PyTorch's modules. */
   override *namedParameters(): Generator<[name: string, parameter: Parameter]> {
-    for (const { name, parameter, buffer } of this.#weights) if (!buffer) yield [name, parameter]
+    for (const { name, parameter, buffer } of this.#weights) {
+      if (!buffer) yield [this.#listedAs.get(name) ?? name, parameter]
+    }
   }
 
-  /** @internal What a file holds: parameters and buffers. */
+  /** @internal What a file holds: parameters and buffers, but for those that transformers leaves out. */
   *namedTensors(): Generator<[name: string, tensor: Parameter]> {
-    for (const { name, parameter } of this.#weights) yield [name, parameter]
+    const { omits } = this.family.checkpoint
+    for (const { name, parameter } of this.#weights) {
+      if (omits?.(name, this.task) !== true) yield [name, parameter]
+    }
   }
 
   /**
@@ -223,6 +234,13 @@ export class PreTrainedModel extends nn.Module {
     call.then(forget, forget)
     return call
   }
+}
+
+/** Token embeddings go by their head's name where that stands first in PyTorch's modules; files keep their own. */
+function listedNames({ family, task, weights }: ModelParts): ReadonlyMap<string, string> {
+  const { tie } = family.checkpoint
+  const shared = hasVocabulary(family, task) && !weights.some(({ name }) => name === tie?.head)
+  return new Map(tie?.headFirst === true && shared ? [[tie.embeddings, tie.head]] : [])
 }
 
 // Only the first size of an array is a symbol.

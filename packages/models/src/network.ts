@@ -15,6 +15,8 @@ export interface Network {
 export interface Keep {
   readonly hiddenStates?: boolean
   readonly attentions?: boolean
+  /** With the loss that balances experts, where the model has one; as the configuration says unless given. */
+  readonly routerLogits?: boolean | undefined
 }
 
 /** Everything as packed rows, before it is laid out for the caller. */
@@ -26,7 +28,9 @@ export interface BackboneResult {
   readonly encoderHiddenStates?: readonly Tensor[]
   readonly encoderAttentions?: readonly Tensor[]
   readonly crossAttentions?: readonly Tensor[] // [sequences, heads, length, encoder length]
-  readonly auxiliaryLoss?: Tensor // a scalar, beside the mean over labels
+  readonly routerLogits?: readonly Tensor[] // [tokens, experts] each
+  /** Beside the mean over labels: a scalar, and its factor. */
+  readonly auxiliaryLoss?: { readonly value: Tensor; readonly coefficient: number }
 }
 
 /** Longest rows of a call, which recorded attention weights are padded to. */
@@ -44,11 +48,22 @@ export function runBackbone(backbone: Backbone, batch: Batch<Tensor>, keep: Keep
     const { result: hidden, logits } = recordRouters(() =>
       backbone.stack.forward(batch, new SelfMixer(batch, own.attentions), { states: own.states }),
     )
+    const routed = (keep.routerLogits ?? balance?.usual ?? false) && logits.length > 0
     const auxiliaryLoss =
-      balance && balanceLoss(logits, { ...balance, rows: batch.padding?.keyRows }).scale(balance.coefficient)
+      routed && balance !== undefined
+        ? {
+            value: balanceLoss(logits, { ...balance, rows: batch.padding?.keyRows }),
+            coefficient: balance.coefficient,
+          }
+        : undefined
     return {
       hidden,
-      ...kept({ hiddenStates: own.states, attentions: own.attentions?.weights, auxiliaryLoss }),
+      ...kept({
+        hiddenStates: own.states,
+        attentions: own.attentions?.weights,
+        routerLogits: routed ? logits : undefined,
+        auxiliaryLoss,
+      }),
     }
   }
   const source = batch.encoder!
@@ -92,7 +107,9 @@ export function headLoss(
   options: LossOptions,
 ): LossSum {
   const { lossSum, count } = head.loss(hidden, batch, options)
-  return { lossSum: auxiliaryLoss === undefined ? lossSum : lossSum.add(auxiliaryLoss.mul(count)), count }
+  if (auxiliaryLoss === undefined) return { lossSum, count }
+  const { value, coefficient } = auxiliaryLoss
+  return { lossSum: lossSum.add(value.scale(coefficient).mul(count)), count }
 }
 
 /** Without the undefined ones. */

@@ -7,6 +7,7 @@ const families: Readonly<Record<string, () => Promise<Family>>> = {
   bart: async () => (await import('./seq2seq/bart.js')).bart,
   bert: async () => (await import('./encoder/bert.js')).bert,
   blenderbot: async () => (await import('./seq2seq/blenderbot.js')).blenderbot,
+  'blenderbot-small': async () => (await import('./seq2seq/blenderbot.js')).blenderbotSmall,
   camembert: async () => (await import('./encoder/roberta.js')).camembert,
   cohere: async () => (await import('./decoder/cohere.js')).cohere,
   'deberta-v2': async () => (await import('./encoder/deberta-v2.js')).debertaV2,
@@ -29,6 +30,7 @@ const families: Readonly<Record<string, () => Promise<Family>>> = {
   marian: async () => (await import('./seq2seq/marian.js')).marian,
   mbart: async () => (await import('./seq2seq/mbart.js')).mbart,
   ministral: async () => (await import('./decoder/mistral.js')).ministral,
+  ministral3: async () => (await import('./decoder/mistral.js')).ministral3,
   mistral: async () => (await import('./decoder/mistral.js')).mistral,
   mixtral: async () => (await import('./decoder/mixtral.js')).mixtral,
   modernbert: async () => (await import('./encoder/modernbert.js')).modernbert,
@@ -54,7 +56,7 @@ const families: Readonly<Record<string, () => Promise<Family>>> = {
 
 /** The supported family that is most like a known one which is not here. */
 const relatives: Readonly<Record<string, readonly string[]>> = {
-  bart: words`bart_ls bigbird_pegasus blenderbot-small fsmt led mvp plbart prophetnet`,
+  bart: words`bart_ls bigbird_pegasus fsmt led mvp plbart prophetnet`,
   bert: words`bert-generation convbert ernie funnel megatron-bert mobilebert nezha nomic_bert roformer squeezebert xlnet`,
   cohere: words`cohere2`,
   'deberta-v2': words`deberta`,
@@ -65,7 +67,7 @@ const relatives: Readonly<Record<string, readonly string[]>> = {
   granitemoe: words`granitemoeshared`,
   llama: words`apertus arcee baichuan ernie4_5 exaone4 glm glm4 helium internlm2 llama4 llama4_text nemotron seed_oss yi`,
   m2m_100: words`nllb-moe seamless_m4t`,
-  mistral: words`ministral3 mistral3`,
+  ministral3: words`mistral3`,
   mixtral: words`dbrx jamba minimax olmoe phimoe`,
   olmo2: words`olmo olmo3`,
   phi3: words`phi phi4_multimodal phixtral`,

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { checkOptions, OptionError } from '@tiny/core'
+import { configText } from './config/floats.js'
 import type { PreTrainedModel } from './model.js'
 import { saveWeights, shardBytes } from './shards.js'
 import type { Tokenizer } from './tokenizer/index.js'
@@ -46,7 +47,7 @@ export async function saveModel(model: PreTrainedModel, folder: string, options:
 async function replaceJson(path: string, value: object): Promise<void> {
   const temporary = `${path}.${randomUUID()}.tmp`
   try {
-    await writeFile(temporary, `${JSON.stringify(sorted(value), undefined, 2)}\n`)
+    await writeFile(temporary, configText(sorted(value)))
     await rename(temporary, path)
   } catch (error) {
     await rm(temporary, { force: true })

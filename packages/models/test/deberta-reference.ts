@@ -39,7 +39,7 @@ function convolved(layer: Layers, x: Rows, groups: number): Rows {
   )
 }
 
-/** Embeddings, what follows each layer (the convolution after the first apart) and the last hidden state. */
+/** Embeddings, what follows each layer (after the first, its convolution) and the last hidden state. */
 export function debertaStates(
   body: Layers,
   config: Settings,
@@ -133,15 +133,14 @@ export function debertaStates(
     x = layer.norm('attention.output.LayerNorm', sum(mixed, x), eps)
     const inner = each(layer.linear('intermediate.dense', x), act)
     x = layer.norm('output.LayerNorm', sum(layer.linear('output.dense', inner), x), eps)
-    states.push(x)
     if (l === 0 && number(config, 'conv_kernel_size', 0) > 0) {
       const conv = encoder.at('conv')
       const out = masked(convolved(conv, embedded, number(config, 'conv_groups', 1)), mask)
       const activated = each(out, activations[(config['conv_act'] as string | undefined) ?? 'tanh']!)
       x = masked(conv.norm('LayerNorm', sum(x, activated), eps), mask)
     }
+    states.push(x)
   }
-  states[states.length - 1] = x
   return { states, last: x }
 }
 

@@ -88,6 +88,8 @@ const families: Readonly<Record<string, Names>> = {
 export interface Row {
   readonly ids: readonly number[]
   readonly types?: readonly number[]
+  /** Where they are not the model's own. */
+  readonly positions?: readonly number[]
   /** 0 for columns that are no keys. */
   readonly mask?: readonly number[]
 }
@@ -105,7 +107,7 @@ function positionsOf(modelType: string, config: Settings, ids: readonly number[]
 export function encoderStates(
   tensors: Tensors,
   config: Settings,
-  { ids, types, mask }: Row,
+  { ids, types, mask, positions }: Row,
   base = false,
 ): Rows {
   const modelType = config['model_type'] as string
@@ -120,7 +122,7 @@ export function encoderStates(
 
   const placed = sum(
     rows('word_embeddings', ids),
-    rows('position_embeddings', positionsOf(modelType, config, ids)),
+    rows('position_embeddings', positions ?? positionsOf(modelType, config, ids)),
   )
   const hasTypes = embeddings.find('token_type_embeddings.weight') !== undefined
   const typed = hasTypes ? sum(placed, rows('token_type_embeddings', types ?? ids.map(() => 0))) : placed

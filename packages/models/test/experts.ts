@@ -10,6 +10,8 @@ import { goldenFolder, inputsOf, readGolden, safetensorsBytes, type GoldenTensor
 export const families = [
   'mixtral',
   'granitemoe',
+  'granitemoehybrid',
+  'qwen2_moe',
   'qwen3_moe',
   'gpt_oss',
   'deepseek_v2',
@@ -18,6 +20,7 @@ export const families = [
 /** Families whose files have a tensor for each expert, and what they call its matrices. */
 export const separate: Readonly<Record<string, readonly [gate: string, up: string, down: string]>> = {
   mixtral: ['w1', 'w3', 'w2'],
+  qwen2_moe: ['gate_proj', 'up_proj', 'down_proj'],
   qwen3_moe: ['gate_proj', 'up_proj', 'down_proj'],
   deepseek_v2: ['gate_proj', 'up_proj', 'down_proj'],
   deepseek_v3: ['gate_proj', 'up_proj', 'down_proj'],

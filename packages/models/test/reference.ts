@@ -36,6 +36,7 @@ export const activations: Readonly<Record<string, Activation>> = {
   quick_gelu: (x) => x * sigmoid(1.702 * x),
   relu2: (x) => Math.max(0, x) ** 2,
   relu6: (x) => Math.min(6, Math.max(0, x)),
+  hardswish: (x) => (x * Math.min(6, Math.max(0, x + 3))) / 6,
   leaky_relu: (x) => (x < 0 ? 0.01 * x : x),
   linear: (x) => x,
   mish: (x) => x * Math.tanh(Math.log1p(Math.exp(x))),

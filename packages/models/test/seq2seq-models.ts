@@ -60,6 +60,7 @@ export const families: Readonly<Record<string, { config: ConfigJson; classes: Cl
     classes: bartClasses('Bart', 'CausalLM', 'SequenceClassification', 'QuestionAnswering'),
   },
   blenderbot: { config: bartConfig, classes: bartClasses('Blenderbot', 'CausalLM') },
+  'blenderbot-small': { config: bartConfig, classes: bartClasses('BlenderbotSmall', 'CausalLM') },
   m2m_100: { config: bartConfig, classes: bartClasses('M2M100') },
   marian: {
     config: bartConfig,

@@ -42,6 +42,7 @@ const activations: Readonly<Record<string, Activation>> = {
   gelu_pytorch_tanh: tanhGelu,
   gelu_python_tanh: tanhGelu,
   gelu_accurate: tanhGelu,
+  hardswish: { apply: (x) => x.mul(scale(clamp(x.add(full([], 3)), { min: 0, max: 6 }), 1 / 6)) },
   quick_gelu: { apply: (x) => x.mul(sigmoid(scale(x, 1.702))) },
   relu: { apply: relu, fused: 'relu' },
   relu2: { apply: (x) => square(relu(x)) },

@@ -4,6 +4,7 @@ import { drop, drops } from './dropout.js'
 import { applySplit, Linear, plain, type LinearOptions } from './linear.js'
 import type { CrossMixer, Mixer, Scores, Window } from './mixer.js'
 import type { MakeProjectionNorm, ProjectionNorm } from './norms.js'
+import type { RopeTables } from './rope.js'
 
 export interface AttentionOptions {
   /** Width of the tokens that come in and, unless `outputWidth` is given, go out. */
@@ -121,7 +122,7 @@ export class Attention {
   /** Tokens over the tokens of their own sequence. */
   attend(x: Tensor, mixer: Mixer, context: AttendOptions = {}): Tensor {
     const [q, k, v] = this.#project(x, context.rope !== undefined) // [tokens, heads * headDim], [tokens, kvHeads * headDim] twice
-    const placed = this.#place(q, this.#queryNorm, context.rope)
+    const placed = this.#place(q, this.#queryNorm, context.queryRope ?? context.rope)
     const keys = this.#place(k, this.#keyNorm, context.rope)
     return this.#finish(
       mixer.attend(this.#options.layer, placed, keys, v, this.#scores(context.relative)),
@@ -173,10 +174,9 @@ export class Attention {
   }
 }
 
-export interface AttendOptions {
+/** Without tables of positions nothing is rotated. */
+export interface AttendOptions extends Partial<RopeTables> {
   readonly relative?: Scores['relative']
-  /** Cosines and sines of the tokens' positions, `Rope.table`; without, nothing is rotated. */
-  readonly rope?: Tensor | undefined
   /** Added to the result, where the block is built so. */
   readonly residual?: Tensor | undefined
 }

@@ -98,7 +98,9 @@ export class DisentangledAttention {
     const { width, heads, layer, dropout, contentToPosition, positionToContent } = this.#options
     const scale = ((width / heads) * (1 + Number(contentToPosition) + Number(positionToContent))) ** -0.5
     const q = this.#query.apply(x)
-    const k = this.#key.apply(x)
+    // Positions alone ask keys for their bias: it moves all of a query's scores of contents alike.
+    const counts = positionToContent && distances !== undefined
+    const k = counts ? this.#key.apply(x) : this.#key.applyInert(x)
     const mixed = mixer.attend(layer, q, k, this.#value.apply(x), {
       heads,
       headDim: width / heads,
@@ -115,7 +117,7 @@ export class DisentangledAttention {
     const { heads, contentToPosition, positionToContent, dropout } = this.#options
     const kept = drop(embeddings, dropout.distances) // [2 span, width]
     const products = { heads, transposeB: true, scale }
-    const queryTerms = () => headProducts(q, (this.#positionKey ?? this.#key).apply(kept), products)
+    const queryTerms = () => headProducts(q, (this.#positionKey ?? this.#key).applyInert(kept), products)
     const keyTerms = () => headProducts(k, (this.#positionQuery ?? this.#query).apply(kept), products)
     return {
       ...(contentToPosition ? { queryTerms: queryTerms(), queryTable: rows } : {}), // [tokens, heads * 2 span]

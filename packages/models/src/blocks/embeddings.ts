@@ -1,6 +1,6 @@
 import { bfloat16Bits, embedding, scale, type Initialiser, type Parameter, type Tensor } from '@tiny/core'
 import type { Batch } from '../inputs/batch.js'
-import { withZeroRow } from '../parameters/initialisers.js'
+import { paddingRow, withZeroRow } from '../parameters/initialisers.js'
 import type { Weights } from '../parameters/weights.js'
 import { drop } from './dropout.js'
 import { Linear } from './linear.js'
@@ -18,8 +18,7 @@ export class Embedding {
     options: { weight: Initialiser; paddingIdx?: number | undefined },
   ) {
     this.weight = weights.declare('weight', [rows, width], options.weight)
-    const { paddingIdx } = options
-    this.#paddingIdx = paddingIdx !== undefined && paddingIdx < rows ? paddingIdx : undefined
+    this.#paddingIdx = paddingRow(options.paddingIdx, rows)
   }
 
   /** int32 [tokens] to float32 [tokens, width]. */

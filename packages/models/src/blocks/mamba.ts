@@ -1,6 +1,8 @@
 import {
   causalConv,
+  concat,
   exp,
+  gatherRows,
   neg,
   rmsNorm,
   silu,
@@ -15,7 +17,7 @@ import type { Weights } from '../parameters/weights.js'
 import type { Activation } from './activations.js'
 import { finish, type AttendOptions } from './attention.js'
 import { applySplit, Linear, plain } from './linear.js'
-import type { Mixer } from './mixer.js'
+import type { Mixer, Recurrence } from './mixer.js'
 import type { RecurrentShape } from './stack.js'
 
 export interface Mamba2Options {
@@ -87,10 +89,11 @@ export class Mamba2 {
   attend(x: Tensor, mixer: Mixer, { residual }: Pick<AttendOptions, 'residual'> = {}): Tensor {
     const { heads, groups, eps, stepLimit, layer } = this.#options
     const { inner, entering } = this.#widths
-    const { offsets, real, memory } = mixer.recur(layer)
+    const recurrence = mixer.recur(layer)
+    const { offsets, real, memory } = recurrence
     const kept = (tokens: Tensor): Tensor => (real === undefined ? tokens : tokens.mul(real))
     const [gate, toConvolve, dt] = applySplit(this.#input, kept(x), [inner, inner + 2 * entering, heads])
-    const convolved = kept(this.#convolve(toConvolve!, offsets, memory?.convolution))
+    const convolved = kept(this.#convolve(toConvolve!, recurrence))
     const scanned = stateScan(
       {
         x: sliceColumns(convolved, 0, inner), // [tokens, heads * headDim]
@@ -108,16 +111,31 @@ export class Mamba2 {
     return finish(this.#output, gated, 0, residual)
   }
 
-  #convolve(x: Tensor, offsets: Tensor, state: Parameters<typeof causalConv>[2]['state']): Tensor {
+  #convolve(x: Tensor, { offsets, memory, lead }: Recurrence): Tensor {
     const { activation } = this.#options
     const bias = this.#tapsBias && plain(this.#tapsBias)
     const fused = activation.fused === 'silu'
-    const y = causalConv(x, plain(this.#taps), {
-      bias,
-      offsets,
-      state,
-      activation: fused ? 'silu' : 'none',
-    })
+    const taps = (rows: Tensor, offsets: Tensor) =>
+      causalConv(rows, plain(this.#taps), {
+        bias,
+        offsets,
+        state: memory?.convolution,
+        activation: fused ? 'silu' : 'none',
+      })
+    const y =
+      lead === undefined
+        ? taps(x, offsets)
+        : gatherRows(
+            taps(gatherRows(concat([this.#ofPadding(), x], 'rows'), lead.rows), lead.offsets),
+            lead.places,
+          )
     return fused ? y : activation.apply(y)
+  }
+
+  /** What the convolution gets of a token of zeros: [1, convolved]. */
+  #ofPadding(): Tensor {
+    const { inner, entering } = this.#widths
+    const bias = plain(this.#input.bias!).reshape([1, 2 * (inner + entering) + this.#options.heads])
+    return sliceColumns(bias, inner, inner + 2 * entering)
   }
 }

@@ -1,9 +1,14 @@
 import {
   attention,
+  attentionLse,
   attentionWeights,
+  clamp,
   concat,
+  full,
   gatherRows,
   markColumns,
+  sliceColumns,
+  where,
   zeros,
   type RecurrentState,
   type RelativeTerms,
@@ -65,6 +70,16 @@ export interface Recurrence {
   readonly real?: Tensor | undefined
   /** What the sequences have come to in earlier steps. */
   readonly memory?: Memory | undefined
+  readonly lead?: Lead<Tensor> | undefined
+}
+
+/** Padding before sequences that begin, put in front of their packed tokens. */
+export interface Lead<T> {
+  /** For each row 1 + its token, 0 for padding. */
+  readonly rows: T // int32 [tokens and padding]
+  readonly offsets: T // int32 [sequences + 1]
+  /** The row of each token. */
+  readonly places: T // int32 [tokens]
 }
 
 export interface Memory {
@@ -107,27 +122,28 @@ export class SelfMixer implements Mixer {
     }
     const ofKeys = padding === undefined ? scores : withRowsOfKeys(scores, padding.keyRows)
     record(this.#recorder, q, keys, ofKeys, places)
-    const seen = attention(q, keys, values, {
+    const [seen, lse] = attentionLse(q, keys, values, {
       ...kernelOptions(ofKeys),
       ...places,
       ...attentionDropout(scores.dropout),
     })
-    if (padding !== undefined && scores.paddingSeesNothing === true) {
-      const evenQueries = q.detach().scale(0)
-      const even = attention(evenQueries, k.detach(), v, {
-        ...evenly(scores, offsets, offsets),
-        ...attentionDropout(scores.dropout),
-      })
-      const { real } = this.recur()
-      return seen.mul(real!).add(even.sub(even.mul(real!)))
+    // A sink takes all the weight of a query that sees no key.
+    if (padding === undefined || scores.sinks !== undefined) return seen
+    if (scores.paddingSeesNothing === true) {
+      const even = attendEvenly(q, k, v, scores, offsets, offsets, attentionDropout(scores.dropout))
+      return where(this.recur().real!, seen, even)
     }
-    return padding?.blind !== undefined && scores.causal && scores.sinks === undefined
-      ? seen.add(
-          scores.blind === 'tokens'
-            ? attendEvenly(q, keys, values, scores, padding.keyOffsets, padding.blind)
-            : attendBlindly(q, k, v, scores, offsets, padding.blind),
-        )
-      : seen
+    if (scores.window !== undefined) {
+      return where(seesAny(lse), seen, attendBlindly(q, k, v, scores, offsets, offsets))
+    }
+    if (padding.blind === undefined || !scores.causal) return seen
+    const { rows, offsets: queryOffsets } = padding.blind
+    const queries = gatherRows(q, rows)
+    const unseeing =
+      scores.blind === 'tokens'
+        ? attendEvenly(queries, keys, values, scores, queryOffsets, padding.keyOffsets)
+        : attendBlindly(queries, k, v, scores, queryOffsets, offsets)
+    return seen.add(scattered(unseeing, padding.blind))
   }
 
   recur(): Recurrence {
@@ -209,44 +225,48 @@ function record(
   weights.push(attentionWeights(q, k, { ...kernelOptions(scores), ...places, queries, keys }))
 }
 
+/** 1 for queries that see a key, 0 for those whose softmax has nothing to sum: [tokens, 1]. */
+const seesAny = (lse: Tensor): Tensor =>
+  clamp(sliceColumns(lse.detach(), 0, 1).add(full([], 1e30)), { min: 0, max: 1 })
+
 /**
  * Queries that see no real key. transformers adds the smallest float to all their scores, which swallows them: every
  * column of the row weighs the same, while gradients still flow through the scores to queries and keys. Here values
- * come from scores of zero, and gradients from scores that are too small to move a weight, made large again. (A sink
- * takes all the weight of such a query.)
+ * come from scores of zero, and gradients from scores that are too small to move a weight, made large again.
  */
 function attendBlindly(
   q: Tensor,
   k: Tensor,
   v: Tensor,
   scores: Scores,
-  offsets: Tensor,
-  blind: Blind<Tensor>,
+  queryOffsets: Tensor,
+  keyOffsets: Tensor,
 ): Tensor {
   const { scale, softcap } = scores
-  const flowing = attention(gatherRows(q, blind.rows), k, v.detach(), {
-    ...evenly(scores, blind.offsets, offsets),
+  const flowing = attention(q, k, v.detach(), {
+    ...evenly(scores, queryOffsets, keyOffsets),
     scale: scale * faintness,
     ...(softcap === undefined ? {} : { softcap: softcap * faintness }),
   })
   const vanishing = flowing.sub(flowing.detach()).scale(1 / faintness)
-  return attendEvenly(q, k, v, scores, offsets, blind).add(scattered(vanishing, blind))
+  return attendEvenly(q, k, v, scores, queryOffsets, keyOffsets).add(vanishing)
 }
 
 /** A power of two, below float32's resolution of a weight. */
 const faintness = 2 ** -30
 
-/** Blind queries that give every key the same weight: [tokens, heads * valueDim], zero for the other queries. */
+/** Queries that give every key the same weight: [queries, heads * valueDim]. */
 function attendEvenly(
   q: Tensor,
   k: Tensor,
   v: Tensor,
   scores: Scores,
+  queryOffsets: Tensor,
   keyOffsets: Tensor,
-  blind: Blind<Tensor>,
+  dropout: ReturnType<typeof attentionDropout> = {},
 ): Tensor {
-  const queries = gatherRows(q, blind.rows).detach().scale(0)
-  return scattered(attention(queries, k.detach(), v, evenly(scores, blind.offsets, keyOffsets)), blind)
+  const even = { ...evenly(scores, queryOffsets, keyOffsets), ...dropout }
+  return attention(q.detach().scale(0), k.detach(), v, even)
 }
 
 const evenly = (scores: Scores, queryOffsets: Tensor, keyOffsets: Tensor) => ({

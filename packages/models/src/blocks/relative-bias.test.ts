@@ -22,6 +22,11 @@ describe('distance buckets', () => {
     expect([-1, -15, -16, -20, -32, -64, -127, -128].map(bucket)).toEqual([1, 15, 16, 17, 21, 26, 31, 31])
   })
 
+  it('of an odd number leave one out where both sides have half of them', () => {
+    const bucket = at({ buckets: 7, maxDistance: 20, bidirectional: true })
+    expect([-20, -3, -1, 0, 1, 3, 20].map(bucket)).toEqual([2, 1, 1, 0, 4, 4, 5])
+  })
+
   it('rise with the distance and use every bucket', () => {
     const table = distanceBuckets({ buckets: 8, maxDistance: 40, bidirectional: false })
       .slice(0, 41)

@@ -18,7 +18,7 @@ export interface BucketOptions {
  * (half, one-sided) of the buckets, logarithmically wider ones after that.
  */
 export function distanceBuckets({ buckets, maxDistance, bidirectional }: BucketOptions): Int32Array {
-  const side = bidirectional ? buckets / 2 : buckets
+  const side = bidirectional ? Math.floor(buckets / 2) : buckets
   const exact = Math.floor(side / 2)
   return Int32Array.from({ length: 2 * maxDistance + 1 }, (_, i) => {
     const distance = i - maxDistance

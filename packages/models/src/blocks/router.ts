@@ -96,25 +96,30 @@ export class Router {
 
   #choose(scores: Tensor): Route {
     const { perToken, groups } = this.#options
-    let choice = this.#correction === undefined ? scores : scores.add(plain(this.#correction))
-    if (groups !== undefined) choice = this.#withinGroups(choice, groups)
-    if (choice === scores) {
-      const [weights, indices] = topK(scores, perToken)
+    if (this.#correction === undefined) {
+      const choice = groups === undefined ? scores : this.#withinGroups(scores, groups, 0)
+      const [weights, indices] = topK(choice, perToken)
       return { indices, weights }
     }
+    const corrected = scores.add(plain(this.#correction))
+    const choice = groups === undefined ? corrected : this.#withinGroups(corrected, groups, -Infinity)
     const [, indices] = topK(choice, perToken)
     return { indices, weights: gatherLast(scores, indices) }
   }
 
-  /** Minus infinity in place of the scores of groups that are not chosen. */
-  #withinGroups(choice: Tensor, { count, chosen, by }: NonNullable<RouterOptions['groups']>): Tensor {
+  /** `otherwise` in place of the scores of groups that are not chosen. */
+  #withinGroups(
+    choice: Tensor,
+    { count, chosen, by }: NonNullable<RouterOptions['groups']>,
+    otherwise: number,
+  ): Tensor {
     const { experts } = this.#options
     const tokens = choice.dim(0)
     const grouped = choice.reshape([tokens, count, experts / count])
     const [best] = topK(grouped, by === 'best' ? 1 : 2) // [tokens, groups, 1 or 2]
     const [, indices] = topK(best.sum('last'), chosen)
     const kept = markColumns(indices, count).reshape([tokens, count, 1])
-    return where(kept, grouped, full([], -Infinity)).reshape([tokens, experts])
+    return where(kept, grouped, full([], otherwise)).reshape([tokens, experts])
   }
 }
 

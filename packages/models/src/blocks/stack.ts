@@ -34,7 +34,9 @@ export interface SingleBackbone {
   pool?(hidden: Tensor, batch: Batch<Tensor>): Tensor | undefined
   /** What one layer keeps of a token while generating; absent for encoders. */
   readonly cache?: CacheShape
-  /** Of experts whose even use is part of the loss. */
+  /** Whether rotary frequencies depend on a sequence's length: padded rows then have the longest one's. */
+  readonly reaches?: boolean
+  /** Of experts whose even use may be part of the loss. */
   readonly balance?: Balance | undefined
 }
 
@@ -43,6 +45,8 @@ export interface Balance {
   readonly experts: number
   readonly perToken: number
   readonly coefficient: number
+  /** Whether it is there, and the routers' logits are given, where a call does not say (`output_router_logits`). */
+  readonly usual: boolean
 }
 
 /** An encoder–decoder without a head. */
@@ -67,6 +71,8 @@ export interface CacheShape {
   readonly window?: ((layer: number) => number | undefined) | undefined
   /** What a layer keeps of a sequence where it is a recurrence, which keeps no keys and values. */
   readonly recurrent?: ((layer: number) => RecurrentShape | undefined) | undefined
+  /** Columns of padding before a sequence that recurrences read, where padding is not zeros to them. */
+  readonly leading?: number | undefined
 }
 
 /** Elements of a sequence's state: a short convolution's last inputs, and what a scan has come to. */

@@ -4,6 +4,7 @@ import {
   integer,
   oneOf,
   optional,
+  paddingId,
   text,
   toCamel,
   tokenIds,
@@ -27,7 +28,7 @@ const commonKeys = {
   }),
   bosTokenId: tokenIds(),
   eosTokenId: tokenIds(),
-  padTokenId: optional(integer(0)),
+  padTokenId: paddingId(),
   decoderStartTokenId: optional(integer(0)),
   isEncoderDecoder: flag(false),
   tieWordEmbeddings: flag(true),
@@ -123,7 +124,7 @@ export class ModelConfig {
     for (const [name, value] of Object.entries(changes)) {
       if (value === undefined) continue
       if (labelKeys.includes(toSnake(name))) labels[toSnake(name)] = value
-      else json[name] = value
+      else json[toSnake(name)] = value
     }
     if (Object.keys(labels).length > 0) {
       for (const name of labelKeys) delete json[name]
@@ -142,14 +143,14 @@ export class ModelConfig {
  */
 export function createConfig<K extends Keys>(schema: ConfigSchema<K>, given: ConfigJson): Config<K> {
   const keys: Keys = { ...commonKeys, ...schema.keys }
-  const json = inFileSpelling(given, keys)
+  const { json, file } = inFileSpelling(given, keys)
   const { modelType } = schema
   if (json['model_type'] !== undefined && json['model_type'] !== modelType) {
     throw new ConfigError(`model_type is ${JSON.stringify(json['model_type'])}, not '${modelType}'`, {
       key: 'model_type',
     })
   }
-  const config = new ModelConfig(schema, { model_type: modelType, ...json })
+  const config = new ModelConfig(schema, { model_type: modelType, ...file })
   const values: Record<string, unknown> = {}
   const read = new Set([...labelKeys, 'model_type'])
   for (const [name, key] of Object.entries(keys)) {
@@ -184,8 +185,11 @@ export function modelTypeOf(json: ConfigJson): unknown {
   return json['model_type'] ?? json['modelType']
 }
 
-/** Keys under the names of config.json: camelCase and attribute_map's names are translated, the rest stays. */
-function inFileSpelling(given: ConfigJson, keys: Keys): Record<string, unknown> {
+/**
+ * @returns `json`: keys under the names of config.json, camelCase and attribute_map's names translated; `file`: the same,
+ *   but for attribute_map's names in the file's spelling, which stay.
+ */
+function inFileSpelling(given: ConfigJson, keys: Keys): Record<'json' | 'file', Record<string, unknown>> {
   const home = new Map<string, string>()
   for (const [name, key] of Object.entries(keys)) {
     home.set(name, toSnake(name))
@@ -193,6 +197,7 @@ function inFileSpelling(given: ConfigJson, keys: Keys): Record<string, unknown> 
   }
   for (const name of [...labelKeys, 'model_type', 'transformers_version']) home.set(toCamel(name), name)
   const json: Record<string, unknown> = {}
+  const file: Record<string, unknown> = {}
   const spelled = new Map<string, string>()
   for (const [name, value] of Object.entries(given)) {
     if (value === undefined) continue
@@ -206,8 +211,9 @@ function inFileSpelling(given: ConfigJson, keys: Keys): Record<string, unknown> 
     }
     spelled.set(key, name)
     json[key] = value
+    file[name === toSnake(name) ? name : key] = value
   }
-  return json
+  return { json, file }
 }
 
 /** The values of a configuration with some of them replaced: for a block that takes them by name. */

@@ -19,6 +19,9 @@ export type ValuesOf<K extends Keys> = { readonly [N in keyof K]: K[N] extends K
 export const integer = <T = number>(fallback: number | T, alias?: string): Key<number | T> =>
   between(0, 2 ** 31 - 1, fallback, alias)
 
+/** The id of padding; −1 in files that had none. */
+export const paddingId = (): Key<number | undefined> => optional(between(-1, 2 ** 31 - 1, 0))
+
 /** A width, a number of heads or of rows in a table. */
 export const size = <T = number>(fallback: number | T, alias?: string): Key<number | T> =>
   between(1, 2 ** 31 - 1, fallback, alias)
@@ -65,6 +68,10 @@ export const text = <T = string>(fallback: string | T, alias?: string): Key<stri
 /** One of several words; anything else is named in the error with the words that are known. */
 export const oneOf = <const W extends string>(words: readonly W[], fallback: W): Key<W> =>
   key<W>(fallback, undefined, `one of ${words.join(', ')}`, (value) => words.includes(value as W))
+
+/** A key that has one value: any other would ask for what is not computed. */
+export const only = <const T extends number | boolean>(value: T): Key<T> =>
+  key<T>(value, undefined, String(value), (given) => given === value)
 
 /** A token id, several of them, or none. */
 export const tokenIds = (): Key<number | readonly number[] | undefined> =>

@@ -45,6 +45,15 @@ export function layerTypesOf(
   )
 }
 
+/** Refuses layers that shall have a window where there is none. */
+export function requireWindow(types: readonly string[] | undefined, window: number | undefined): void {
+  if (window !== undefined || types?.includes('sliding_attention') !== true) return
+  throw new ConfigError(
+    'layer_types has sliding_attention, but use_sliding_window and sliding_window give no window',
+    { key: 'layer_types' },
+  )
+}
+
 /** `sliding_window`: keys that a token of a sliding layer sees, itself included; null means all. */
 export const slidingWindowKey = (fallback: number | undefined): Key<number | undefined> =>
   orNone(size<number | undefined>(fallback))

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { ropeFrequencies } from '../../test/rope-reference.js'
-import { ropeOptions } from './rope.js'
+import { ropeOptions, type RopeConfig } from './rope.js'
 
 const headDim = 16
 const most = 512
@@ -71,14 +71,27 @@ describe('frequencies', () => {
     )
   })
 
-  it('are of a part of the head', () => {
+  it('are of a part of the head, in families that may rotate one', () => {
     const config = { maxPositionEmbeddings: most, partialRotaryFactor: 0.5 }
-    expect(ropeOptions(config, { headDim }).frequencies.length).toBe(4)
-    expect(ropeOptions({ maxPositionEmbeddings: most }, { headDim, partial: 0.25 }).frequencies.length).toBe(
-      2,
+    const pairs = (config: RopeConfig, partial?: number) =>
+      ropeOptions(config, { headDim, ...(partial === undefined ? {} : { partial }) }).frequencies.length
+    expect(pairs(config, 1)).toBe(4)
+    expect(pairs({ maxPositionEmbeddings: most }, 0.25)).toBe(2)
+    expect(pairs({ ...config, ropeParameters: { partial_rotary_factor: 0.75 } }, 0.25)).toBe(6)
+    expect(pairs(config)).toBe(8)
+    const linear = { ...config, ropeParameters: { rope_type: 'linear', factor: 2 } }
+    expect(pairs(linear, 1)).toBe(4)
+    expect(() => pairs(linear)).toThrow(/partial_rotary_factor: this family rotates heads of 16 whole/)
+  })
+
+  it('stand still behind the share that the proportional type turns', () => {
+    const found = (ropeParameters: RopeConfig['ropeParameters']) =>
+      ropeOptions({ ropeParameters, maxPositionEmbeddings: most }, { headDim, partial: 1 }).frequencies
+    const plain = found({})
+    expect(found({ rope_type: 'proportional' })).toEqual(plain)
+    expect(found({ rope_type: 'proportional', partial_rotary_factor: 0.7, factor: 2 })).toEqual(
+      plain.map((f, i) => (i < 5 ? f / 2 : 0)),
     )
-    const both = { ...config, ropeParameters: { partial_rotary_factor: 0.75 } }
-    expect(ropeOptions(both, { headDim }).frequencies.length).toBe(6)
   })
 
   it('are those of the kind of layer', () => {
@@ -87,10 +100,29 @@ describe('frequencies', () => {
     const second = (layerType: string) => ropeOptions(config, { headDim: 4, layerType }).frequencies[1]
     expect(second('full_attention')).toBeCloseTo(0.1)
     expect(second('sliding_attention')).toBeCloseTo(Math.sqrt(0.1))
+    expect(second('linear_attention')).toBeCloseTo(0.01)
     expect(() => ropeOptions(config, { headDim })).toThrow(/this family has one for all layers/)
-    expect(() => ropeOptions(config, { headDim, layerType: 'linear_attention' })).toThrow(
-      /none for linear_attention/,
+    const flat = { ...config, ropeParameters: { rope_theta: 100 } }
+    expect(() => ropeOptions(flat, { headDim, layerType: 'full_attention' })).toThrow(
+      /rope_parameters has one set/,
     )
+  })
+
+  it('of a kind of layer look for truncate and the original length where transformers does', () => {
+    const yarn = { rope_type: 'yarn', factor: 4, rope_theta: 1000 }
+    const config = { maxPositionEmbeddings: 256 }
+    const all = (ropeParameters: RopeConfig['ropeParameters'], more = {}) =>
+      ropeOptions({ ...config, ropeParameters, ...more }, { headDim }).frequencies
+    const ofFull = (set: object, more = {}) =>
+      ropeOptions(
+        { ...config, ropeParameters: { full_attention: set }, ...more },
+        { headDim, layerType: 'full_attention' },
+      ).frequencies
+    expect(ofFull({ ...yarn, truncate: false })).toEqual(all(yarn))
+    expect(all({ ...yarn, truncate: false })).not.toEqual(all(yarn))
+    const other = { originalMaxPositionEmbeddings: 64 }
+    expect(ofFull(yarn, other)).toEqual(all(yarn))
+    expect(all(yarn, other)).toEqual(all({ ...yarn, original_max_position_embeddings: 64 }))
   })
 
   it.each([
@@ -104,7 +136,8 @@ describe('frequencies', () => {
     ],
     [{ rope_type: 'dynamic', factor: 2, alpha: 3 }, /alpha: is no parameter/],
     [{ rope_theta: -1 }, /rope_theta: must be above 0/],
-    [{ partial_rotary_factor: 0.2 }, /partial_rotary_factor: 0.2 of heads of 16/],
+    [{ rope_type: 'proportional', partial_rotary_factor: 2 }, /partial_rotary_factor: must be from 0 to 1/],
+    [{ rope_type: 'linear', factor: 2, partial_rotary_factor: 0.2 }, /0.2 of heads of 16 is no even/],
   ])('are refused for %j', (ropeParameters, message) => {
     const make = () => ropeOptions({ ropeParameters, maxPositionEmbeddings: most }, { headDim })
     expect(make).toThrow(message)

@@ -40,8 +40,13 @@ export interface RopeChoice {
   readonly layerType?: string
   /** rope_theta where the configuration has none; 10000 unless given. */
   readonly theta?: number
-  /** Share of a head that is rotated, where the configuration has none; 1 unless given. */
+  /**
+   * Of a family that may rotate a part of each head: which share, where the configuration has none. The others rotate
+   * whole heads.
+   */
   readonly partial?: number
+  /** Whether queries grow with their position, as `llama_4_scaling_beta` of the parameters says. */
+  readonly queries?: boolean
   /** Types that a family's older files call something else. */
   readonly renamed?: Readonly<Record<string, string>>
 }
@@ -54,14 +59,7 @@ export interface RopeChoice {
  */
 export function ropeOptions(config: RopeConfig, choice: RopeChoice): RopeOptions {
   const set = new ParameterSet(config, choice)
-  const share = set.number('partial_rotary_factor', choice.partial ?? 1)
-  const dim = Math.trunc(choice.headDim * share)
-  if (dim < 2 || dim % 2 !== 0 || dim > choice.headDim) {
-    throw set.error(
-      'partial_rotary_factor',
-      `${share} of heads of ${choice.headDim} is no even number of columns`,
-    )
-  }
+  const dim = columnsOf(set, choice)
   const theta = set.number('rope_theta')
   if (!(theta > 0)) throw set.error('rope_theta', `must be above 0, not ${theta}`)
   const type = set.type
@@ -69,7 +67,25 @@ export function ropeOptions(config: RopeConfig, choice: RopeChoice): RopeOptions
   if (make === undefined) {
     throw set.error('rope_type', `there is no type '${type}'; known are ${Object.keys(types).join(', ')}`)
   }
-  return make({ set, config, dim, theta })
+  const made = make({ set, config, dim, theta })
+  if (choice.queries !== true) return made
+  return { ...made, queries: { factor: set.number('llama_4_scaling_beta'), length: set.original(config) } }
+}
+
+/** Columns of a head that are rotated. */
+function columnsOf(set: ParameterSet, { headDim, partial }: RopeChoice): number {
+  // transformers' default type reads the share in families that may rotate a part of a head, and in no other.
+  const reads = set.type !== 'proportional' && (partial !== undefined || set.type !== 'default')
+  const share = reads ? set.number('partial_rotary_factor', partial ?? 1) : 1
+  const dim = Math.trunc(headDim * share)
+  if (dim < 2 || dim % 2 !== 0 || dim > headDim) {
+    throw set.error('partial_rotary_factor', `${share} of heads of ${headDim} is no even number of columns`)
+  }
+  if (partial !== undefined || dim === headDim) return dim
+  throw set.error(
+    'partial_rotary_factor',
+    `this family rotates heads of ${headDim} whole, not ${dim} columns`,
+  )
 }
 
 interface Context {
@@ -94,13 +110,17 @@ const types: Readonly<Record<string, (context: Context) => RopeOptions>> = {
   longrope,
   su: longrope,
   llama3,
+  proportional,
 }
 
 const { fround, log, PI } = Math
 
 /** θ^(2i / D) of each pair. */
 const powers = ({ dim, theta }: Context): Float32Array =>
-  Float32Array.from({ length: dim / 2 }, (_, i) => theta ** fround((2 * i) / dim))
+  Float32Array.from({ length: dim / 2 }, (_, i) => fround(theta) ** fround((2 * i) / dim))
+
+/** A number over an element of a tensor: PyTorch multiplies by the reciprocal. */
+const over = (number: number, element: number): number => fround(fround(1 / element) * fround(number))
 
 const inverse = (each: Float32Array): Float32Array => each.map((power) => 1 / power)
 const divided = (each: Float32Array, factor: number): Float32Array => each.map((f) => f / factor)
@@ -115,13 +135,15 @@ function yarn(context: Context): RopeOptions {
     correction(set.number('beta_fast', 32) || 32),
     correction(set.number('beta_slow', 1) || 1),
   ] as const
-  const whole = set.flag('truncate', true)
+  // transformers looks for it beside the sets of kinds of layers, where it is not.
+  const whole = set.ofLayers || set.flag('truncate', true)
   const low = Math.max(0, whole ? Math.floor(bounds[0]) : bounds[0])
   const end = Math.min(dim - 1, whole ? Math.ceil(bounds[1]) : bounds[1])
   const high = end === low ? end + 0.001 : end
   const frequencies = powers(context).map((power, i) => {
-    const ramp = fround(Math.min(1, Math.max(0, (i - low) / (high - low))))
-    return fround(1 / fround(factor * power)) * ramp + fround(1 / power) * fround(1 - ramp)
+    const ramp = fround(Math.min(1, Math.max(0, fround(i - fround(low)) / fround(high - low))))
+    const kept = fround(1 - ramp)
+    return fround(fround(1 / fround(factor * power)) * fround(1 - kept)) + fround(fround(1 / power) * kept)
   })
   const mscale = (weight: number): number => (factor <= 1 ? 1 : 0.1 * weight * log(factor) + 1)
   const [given, all] = [set.number('mscale', 0), set.number('mscale_all_dim', 0)]
@@ -136,7 +158,7 @@ function longrope(context: Context): RopeOptions {
   const factor = set.number('factor', config.maxPositionEmbeddings / original)
   const stretched = (name: string): Float32Array => {
     const factors = set.numbers(name, dim / 2)
-    return powers(context).map((power, i) => 1 / fround(factors[i]! * power))
+    return powers(context).map((power, i) => 1 / fround(fround(factors[i]!) * power))
   }
   const otherwise = factor <= 1 ? 1 : Math.sqrt(1 + log(factor) / log(original))
   return {
@@ -153,13 +175,24 @@ function llama3(context: Context): RopeOptions {
   const [low, high] = [set.number('low_freq_factor'), set.number('high_freq_factor')]
   const original = set.original(config)
   const frequencies = inverse(powers(context)).map((f) => {
-    const wavelength = (2 * PI) / f
+    const wavelength = over(2 * PI, f)
     if (wavelength > original / low) return f / factor
     if (wavelength < original / high) return f
-    const smooth = (original / wavelength - low) / (high - low)
-    return ((1 - smooth) * f) / factor + smooth * f
+    const smooth = fround(fround(over(original, wavelength) - low) / (high - low))
+    return fround(fround(fround(1 - smooth) * f) / factor) + fround(smooth * f)
   })
   return { frequencies }
+}
+
+/** The first pairs of each head turn as slowly as if all did, the rest stand still. */
+function proportional(context: Context): RopeOptions {
+  const { set, dim } = context
+  const share = set.number('partial_rotary_factor', 1)
+  if (!(share >= 0 && share <= 1))
+    throw set.error('partial_rotary_factor', `must be from 0 to 1, not ${share}`)
+  const turning = Math.floor((share * dim) / 2)
+  const frequencies = inverse(powers(context)).map((f, i) => (i < turning ? f : 0))
+  return { frequencies: divided(frequencies, set.number('factor', 1)) }
 }
 
 const known = new Set(
@@ -169,15 +202,22 @@ const known = new Set(
   ),
 )
 
+/** Beside them, where queries grow; the second is the configuration's, repeated. */
+const ofQueries = ['llama_4_scaling_beta', 'max_position_embeddings']
+
 /** The parameters of one set, wherever a file has them. */
 class ParameterSet {
   readonly type: string
+  /** Whether it is one kind of layer's. */
+  readonly ofLayers: boolean
   readonly #values: Parameters
   readonly #key: string
 
-  constructor(config: RopeConfig, { layerType, theta = 10_000, renamed = {} }: RopeChoice) {
+  constructor(config: RopeConfig, choice: RopeChoice) {
+    const { layerType, theta = 10_000, renamed = {}, queries = false } = choice
     const older = Object.keys(config.ropeScaling ?? {}).length > 0
     this.#key = older ? 'rope_scaling' : 'rope_parameters'
+    this.ofLayers = layerType !== undefined
     const found = this.#select((older ? config.ropeScaling : config.ropeParameters) ?? {}, layerType)
     this.#values = {
       ...found,
@@ -185,25 +225,29 @@ class ParameterSet {
       partial_rotary_factor: found['partial_rotary_factor'] ?? config.partialRotaryFactor,
     }
     for (const name of Object.keys(found)) {
-      if (!known.has(name)) throw this.error(name, 'is no parameter of rotary positions that is known here')
+      if (known.has(name) || (queries && ofQueries.includes(name))) continue
+      throw this.error(name, 'is no parameter of rotary positions that is known here')
     }
     const type = found['rope_type'] ?? found['type'] ?? 'default'
     if (typeof type !== 'string') throw this.error('rope_type', `must be a name, not ${JSON.stringify(type)}`)
     this.type = renamed[type] ?? type
   }
 
-  /** Of the kinds of layers, where there is a set for each. */
+  /** Of the kinds of layers, where there is a set for each; what has none has the defaults. */
   #select(all: Parameters, layerType: string | undefined): Parameters {
     const kinds = Object.entries(all).filter(([, value]) => isObject(value))
-    if (kinds.length === 0) return all
-    if (layerType !== undefined && isObject(all[layerType])) return all[layerType]
+    if (kinds.length === 0) {
+      if (layerType === undefined || this.#key === 'rope_scaling' || Object.keys(all).length === 0) return all
+      // transformers ignores such a set.
+      throw new ConfigError(`rope_parameters has one set, but this family one for each kind of layer`, {
+        key: this.#key,
+      })
+    }
+    if (layerType !== undefined) return isObject(all[layerType]) ? all[layerType] : {}
     const names = kinds.map(([name]) => name).join(', ')
-    throw new ConfigError(
-      layerType === undefined
-        ? `${this.#key} has sets for ${names}, but this family has one for all layers`
-        : `${this.#key} has sets for ${names}, none for ${layerType}`,
-      { key: this.#key },
-    )
+    throw new ConfigError(`${this.#key} has sets for ${names}, but this family has one for all layers`, {
+      key: this.#key,
+    })
   }
 
   error(name: string, problem: string): ConfigError {
@@ -234,11 +278,10 @@ class ParameterSet {
     throw this.error(name, `must be ${count} numbers, one for each rotated pair`)
   }
 
-  /** The length that the model was pretrained for: a key of its own wins (Phi-3). */
+  /** The length that the model was pretrained for: a key of its own wins (Phi-3), where layers are not of kinds. */
   original({ originalMaxPositionEmbeddings, maxPositionEmbeddings }: RopeConfig): number {
-    return (
-      originalMaxPositionEmbeddings ?? this.number('original_max_position_embeddings', maxPositionEmbeddings)
-    )
+    const own = this.ofLayers ? undefined : originalMaxPositionEmbeddings
+    return own ?? this.number('original_max_position_embeddings', maxPositionEmbeddings)
   }
 }
 

@@ -26,6 +26,7 @@ export interface DecoderOptions {
 export class Decoder implements SingleBackbone, Stack {
   readonly width: number
   readonly cache?: CacheShape
+  readonly reaches: boolean
   readonly balance: Balance | undefined
   readonly #options: DecoderOptions
   readonly #ropes: ReadonlyMap<RopeOptions, Rope>
@@ -38,6 +39,7 @@ export class Decoder implements SingleBackbone, Stack {
     this.#options = options
     const sets = new Set((options.ropes ?? []).filter((rope) => rope !== undefined))
     this.#ropes = new Map([...sets].map((set) => [set, new Rope(weights, set)]))
+    this.reaches = [...this.#ropes.values()].some((rope) => rope.reaches)
   }
 
   get stack(): Stack {
@@ -50,12 +52,12 @@ export class Decoder implements SingleBackbone, Stack {
 
   forward(batch: Batch<Tensor>, mixer: Mixer, { states }: StackContext = {}): Tensor {
     const { embeddings, layers, ropes, norm } = this.#options
-    const tables = new Map([...this.#ropes].map(([set, rope]) => [set, rope.table(batch)] as const))
+    const tables = new Map([...this.#ropes].map(([set, rope]) => [set, rope.tables(batch)] as const))
     let x = embeddings.apply(batch)
     layers.forEach((layer, i) => {
       states?.push(x)
       const set = ropes?.[i]
-      x = runLayer((x) => layer.apply(x, mixer, { rope: set && tables.get(set) }), x)
+      x = runLayer((x) => layer.apply(x, mixer, set && tables.get(set)), x)
     })
     x = norm === undefined ? x : norm.apply(x)
     states?.push(x)

@@ -302,6 +302,18 @@ it('counts real tokens as positions of OPT, whatever the padding', async () => {
   expect(padded.slice(padding.length * vocabulary)).toEqual(alone)
 })
 
+it('takes the frequencies of GPT-NeoX from its own keys and rope_parameters alone, as transformers does', async () => {
+  const config = usual('gpt_neox')
+  const others = { ...config, rope_theta: 333, partial_rotary_factor: 0.34 }
+  const [own, same] = await Promise.all(
+    [config, others].map(async (json) => {
+      await using model = await AutoModelForCausalLM.fromConfig(json, { seed: 3 })
+      return (await model.run({ inputIds: [ids] })).logits!.data
+    }),
+  )
+  expect(same).toEqual(own)
+})
+
 it.each(['llama', 'gemma2', 'cohere', 'gpt_neox'])(
   '%s computes with weights of 16 bits',
   async (modelType) => {
@@ -315,6 +327,21 @@ it.each(['llama', 'gemma2', 'cohere', 'gpt_neox'])(
     }
   },
 )
+
+it('padding of -1 is the last row, which no lookup trains', async () => {
+  const config = { ...usual('qwen2'), pad_token_id: -1 }
+  await using model = await AutoModelForCausalLM.fromConfig(config)
+  const table = [...model.namedParameters()].find(([name]) => name === 'model.embed_tokens.weight')![1]
+  const last = (await table.data()).slice(-small.hidden_size)
+  expect([...last].every((value) => value === 0)).toBe(true)
+})
+
+it('tokens that see what follows them do not generate', async () => {
+  await using model = await AutoModelForCausalLM.fromConfig({ ...usual('qwen2'), is_causal: false })
+  await expect(model.generate({ inputIds: [ids] }, { maxNewTokens: 1 })).rejects.toThrow(
+    /see what follows them does not generate/,
+  )
+})
 
 describe('configurations', () => {
   it.each([
@@ -333,6 +360,17 @@ describe('configurations', () => {
     ],
     ['smollm3', { no_rope_layers: [1], num_hidden_layers: 2 }, /no_rope_layers lists 1 layers/],
     ['opt', { layerdrop: 0.1 }, /layerdrop 0\.1/],
+    [
+      'qwen2',
+      { use_sliding_window: false, layer_types: ['full_attention', 'sliding_attention'] },
+      /no window/,
+    ],
+    ['opt', { is_causal: false }, /is_causal: false/],
+    ['gpt2', { model_type: 'gpt2', is_causal: false }, /is_causal: false/],
+    ['deepseek_v3', { model_type: 'deepseek_v3', is_causal: false }, /is_causal: false/],
+    ['stablelm', { hidden_size: 26 }, /hidden_size 26 is not a multiple of/],
+    ['stablelm', { head_dim: 10 }, /head_dim 10 is not hidden_size/],
+    ['qwen2', { hidden_size: 3 }, /hidden_size 3 has no column for each of num_attention_heads 4/],
     ['gptj', { rotary_dim: 5 }, /rotary_dim 5/],
   ])('of %s with %j are refused', async (modelType, changes, message) => {
     const config = { ...usual(modelType), ...changes }

@@ -30,8 +30,8 @@ export const deepseekV3 = decoderFamily({
       numExpertsPerTok: size(8),
       moeIntermediateSize: size(2048),
       routedScalingFactor: real(2.5),
-      normTopkProb: flag(true),
-      ropeInterleave: flag(true),
+      normTopkProb: orNone(flag(true)),
+      ropeInterleave: orNone(flag(true)),
       topkMethod: oneOf(['noaux_tc'], 'noaux_tc'),
       scoringFunc: oneOf(['sigmoid'], 'sigmoid'),
     },
@@ -43,11 +43,11 @@ export const deepseekV3 = decoderFamily({
   tasks: ['CausalLM', 'SequenceClassification', 'TokenClassification'],
   build: (weights, config) =>
     deepseekDecoder(weights, config, {
-      interleaved: config.ropeInterleave,
+      interleaved: config.ropeInterleave === true,
       groupsBy: 'best-two',
       router: {
         scores: 'sigmoid',
-        normalise: config.normTopkProb ? 1e-20 : undefined,
+        normalise: config.normTopkProb === true ? 1e-20 : undefined,
         correction: 'e_score_correction_bias',
       },
     }),

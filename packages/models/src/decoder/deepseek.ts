@@ -34,6 +34,7 @@ export const deepseekNeutral = [
   'aux_loss_alpha',
   'ep_size',
   'head_dim',
+  'num_mtp_layers',
   'num_nextn_predict_layers',
   'pretraining_tp',
   'qk_head_dim',
@@ -109,7 +110,9 @@ export function deepseekDecoder(weights: Weights, config: DeepseekConfig, design
 
 /** YaRN's temperature, which scales scores twice: once for the queries and once for the keys. */
 function attentionFactor({ ropeScaling, ropeParameters }: DeepseekConfig): number {
-  const { factor, mscale_all_dim: weight = 0, rope_type, type } = ropeScaling ?? ropeParameters ?? {}
+  const older = Object.keys(ropeScaling ?? {}).length > 0
+  const set = (older ? ropeScaling : ropeParameters) ?? {}
+  const { factor, mscale_all_dim: weight = 0, rope_type, type } = set
   if ((rope_type ?? type ?? 'default') === 'default' || !(Number(factor) > 1) || weight === 0) return 1
   return 0.1 * Number(weight) * Math.log(Number(factor)) + 1
 }
@@ -147,7 +150,8 @@ export function requireDeepseek(
   const each = experts / nGroup
   if (!Number.isInteger(each)) refuse('n_group', `${experts} experts do not divide into ${nGroup} groups`)
   if (groupsBy === 'best-two' && each < 2) refuse('n_group', 'a group has at least two experts')
-  if (topkGroup > nGroup || topkGroup * each < perToken) {
+  // DeepSeek-V2 fills up with experts of weight zero.
+  if (topkGroup > nGroup || (groupsBy === 'best-two' && topkGroup * each < perToken)) {
     refuse(
       'topk_group',
       `${topkGroup} of ${nGroup} groups of ${each} experts, for ${perToken} of them a token`,

@@ -1,6 +1,7 @@
 import { activationOf } from '../blocks/activations.js'
 import { Attention, type AttentionOptions } from '../blocks/attention.js'
 import { TokenEmbeddings } from '../blocks/embeddings.js'
+import type { Window } from '../blocks/mixer.js'
 import { Mlp } from '../blocks/mlp.js'
 import { rmsNorms, type MakeNorm } from '../blocks/norms.js'
 import type { RopeOptions } from '../blocks/rope.js'
@@ -19,6 +20,7 @@ import {
 import { ropeKeys, ropeOptions } from '../config/rope.js'
 import { normal } from '../parameters/initialisers.js'
 import type { Weights } from '../parameters/weights.js'
+import { notCausal } from './causal.js'
 import { Decoder } from './decoder.js'
 import { DecoderLayer, type DecoderLayerOptions, type FeedForward, type TokenMixer } from './decoder-layer.js'
 
@@ -36,6 +38,10 @@ export const denseKeys = {
   initializerRange: nonNegative(0.02),
   rmsNormEps: nonNegative(1e-6),
   attentionDropout: share(0),
+  /** Before the scores of tokens' classes. */
+  classifierDropout: optional(share(0)),
+  hiddenDropout: optional(share(0)),
+  isCausal: flag(true),
   ...ropeKeys,
 } satisfies Keys
 
@@ -43,7 +49,7 @@ export const denseKeys = {
 export const biasKeys = { attentionBias: flag(false), mlpBias: flag(false) } satisfies Keys
 
 /** Keys of older files that change nothing. */
-export const denseNeutral = ['pretraining_tp']
+export const denseNeutral = ['pretraining_tp', 'max_sequence_length']
 
 /** What `denseDecoder` reads of a configuration; every other choice is the family's. */
 export type DenseConfig = Omit<ValuesOf<typeof denseKeys>, 'rmsNormEps' | 'hiddenAct'> & {
@@ -82,13 +88,13 @@ export interface DenseDesign {
   readonly finalNorm?: string
 }
 
-/** Width of one head. */
+/** Width of one head; columns that are left over belong to none, as in transformers. */
 export const headDimOf = ({
   headDim,
   hiddenSize,
   numAttentionHeads,
 }: Pick<DenseConfig, 'headDim' | 'hiddenSize' | 'numAttentionHeads'>): number =>
-  headDim ?? hiddenSize / numAttentionHeads
+  headDim ?? Math.floor(hiddenSize / numAttentionHeads)
 
 /** A decoder like LLaMA (Touvron et al. 2023): norms before the branches, rotary positions, shared key heads, a gate. */
 export function denseDecoder(weights: Weights, config: DenseConfig, design: DenseDesign = {}): Decoder {
@@ -107,19 +113,24 @@ export function denseDecoder(weights: Weights, config: DenseConfig, design: Dens
     scaleRounded: design.embeddingScaleRounded ?? false,
     dropout: design.embeddingDropout ?? 0,
   })
-  const attention = (at: Weights, index: number): Attention =>
-    new Attention(at, {
+  const { isCausal } = config
+  if (!isCausal && design.mixer !== undefined) throw notCausal()
+  const attention = (at: Weights, index: number): Attention => {
+    const own = design.attention?.(index)
+    return new Attention(at, {
       width,
       heads,
       kvHeads,
       headDim,
       layer: index,
       scale: headDim ** -0.5,
-      causal: true,
+      causal: isCausal,
       dropout: { weights: config.attentionDropout, output: design.dropout?.attention ?? 0 },
       ...projections(config, design, weight),
-      ...design.attention?.(index),
+      ...own,
+      window: isCausal ? own?.window : bothWays(own?.window),
     })
+  }
   const layer = (at: Weights, index: number): DecoderLayer =>
     new DecoderLayer({
       mixer: design.mixer?.(at, index) ?? attention(at.at('self_attn'), index),
@@ -138,7 +149,7 @@ export function denseDecoder(weights: Weights, config: DenseConfig, design: Dens
     ropes: ropesOf(config, design, headDim),
     norm: norm(weights.at(design.finalNorm ?? 'norm'), width),
     cache:
-      design.cache === null
+      design.cache === null || !isCausal
         ? undefined
         : {
             layers: numHiddenLayers,
@@ -149,6 +160,12 @@ export function denseDecoder(weights: Weights, config: DenseConfig, design: Dens
           },
     balance: design.balance,
   })
+}
+
+/** The window of tokens that see what follows them, too: it reaches one further, and as far behind (transformers). */
+const bothWays = (window: Window | undefined): Window | undefined => {
+  if (window?.left === undefined || window.right !== undefined) return window
+  return { left: window.left + 1, right: window.left + 1 }
 }
 
 /** LLaMA's feed-forward part. */

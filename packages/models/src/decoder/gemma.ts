@@ -20,6 +20,7 @@ import {
   type LayerType,
 } from '../config/layer-types.js'
 import { ropeOptions } from '../config/rope.js'
+import { namesInWhole } from '../config/text-part.js'
 import { biasKeys, denseDecoder, denseKeys, gatedMlp, sandwichNorms, type DenseConfig } from './dense.js'
 import { decoderFamily, requireHeads } from './generic.js'
 
@@ -116,7 +117,6 @@ export const gemma3Text = decoderFamily({
       ...gemma2Keys,
       vocabSize: size(262208),
       maxPositionEmbeddings: size(131072),
-      attnLogitSoftcapping: cap(undefined),
       finalLogitSoftcapping: cap(undefined),
       ropeLocalBaseFreq: optional(nonNegative(10_000)),
       slidingWindowPattern: integer(6),
@@ -124,7 +124,8 @@ export const gemma3Text = decoderFamily({
       useBidirectionalAttention: flag(false),
     },
     defaults,
-    neutral: ['hidden_act', 'cache_implementation', '_sliding_window_pattern'],
+    // The cap of scores is Gemma 2's: transformers has the key here, but no cap.
+    neutral: ['hidden_act', 'cache_implementation', '_sliding_window_pattern', 'attn_logit_softcapping'],
     check: requireHeads,
   },
   name: 'Gemma3',
@@ -133,6 +134,7 @@ export const gemma3Text = decoderFamily({
     SequenceClassification: 'Gemma3TextForSequenceClassification',
   },
   tasks: ['CausalLM', 'SequenceClassification'],
+  checkpoint: { spellings: namesInWhole },
   build: (weights, config) => {
     const { slidingWindow, slidingWindowPattern: pattern, headDim, useBidirectionalAttention } = config
     const types = layerTypesOf(config.layerTypes, config.numHiddenLayers, (layer) =>
@@ -155,7 +157,6 @@ export const gemma3Text = decoderFamily({
       attention: (layer) => ({
         causal: !useBidirectionalAttention,
         scale: config.queryPreAttnScalar ** -0.5,
-        softcap: config.attnLogitSoftcapping,
         window: window(types[layer]!, slidingWindow),
         qkNorm: {
           query: 'q_norm',

@@ -7,6 +7,7 @@ import type { TokenSpec } from '../inputs/tokens.js'
 import { normal } from '../parameters/initialisers.js'
 import type { Weights } from '../parameters/weights.js'
 import type { Task } from '../task.js'
+import { alwaysCausal } from './causal.js'
 
 /** Tasks of transformers' generic decoder heads (modeling_layers.py). */
 export const everyTask = [
@@ -52,14 +53,13 @@ interface CommonDecoderConfig {
 
 /** A family of decoders with transformers' usual names and heads. */
 export function decoderFamily<K extends Keys>(decoder: GenericDecoder<K>): Family<K> {
-  const {
-    schema,
-    name,
-    tasks = everyTask,
-    prefix = 'model',
-    embeddings = 'embed_tokens',
-    checkpoint,
-  } = decoder
+  const { name, tasks = everyTask, prefix = 'model', embeddings = 'embed_tokens', checkpoint } = decoder
+  const schema: ConfigSchema<K> = {
+    ...decoder.schema,
+    keys: { isCausal: alwaysCausal, ...decoder.schema.keys },
+    // Decoders are that, whatever this says.
+    neutral: [...(decoder.schema.neutral ?? []), 'is_decoder'],
+  }
   const common = (config: Config<K>) => config as unknown as CommonDecoderConfig
   const weight = (config: Config<K>): Initialiser =>
     decoder.initializer?.(config) ?? normal(common(config).initializerRange ?? 0.02)
@@ -131,21 +131,37 @@ const elsewhere =
       [other, one],
     ].flatMap(([from, to]) => (name.startsWith(`${from}.`) ? [to + name.slice(from!.length)] : []))
 
-/** Refuses heads that do not divide what they share. */
-export function requireHeads(config: {
+interface HeadCounts {
   readonly hiddenSize: number
   readonly numAttentionHeads: number
   readonly numKeyValueHeads?: number | undefined
   readonly headDim?: number | undefined
-}): void {
+}
+
+/** Refuses heads that cannot share key heads, or that have no columns. */
+export function requireHeads(config: HeadCounts): void {
   const { hiddenSize, numAttentionHeads: heads, numKeyValueHeads: kvHeads = heads, headDim } = config
-  if (headDim === undefined && hiddenSize % heads !== 0) {
-    throw new ConfigError(`hidden_size ${hiddenSize} is not a multiple of num_attention_heads ${heads}`, {
-      key: 'hidden_size',
-    })
+  if (headDim === undefined && hiddenSize < heads) {
+    throw new ConfigError(
+      `hidden_size ${hiddenSize} has no column for each of num_attention_heads ${heads}`,
+      {
+        key: 'hidden_size',
+      },
+    )
   }
   if (heads % kvHeads === 0) return
   throw new ConfigError(`num_attention_heads ${heads} is not a multiple of num_key_value_heads ${kvHeads}`, {
     key: 'num_key_value_heads',
   })
+}
+
+/** The same, and heads that leave columns over: families in which transformers refuses them. */
+export function requireWholeHeads(config: HeadCounts): void {
+  const { hiddenSize, numAttentionHeads: heads, headDim } = config
+  if (headDim === undefined && hiddenSize % heads !== 0) {
+    throw new ConfigError(`hidden_size ${hiddenSize} is not a multiple of num_attention_heads ${heads}`, {
+      key: 'hidden_size',
+    })
+  }
+  requireHeads(config)
 }

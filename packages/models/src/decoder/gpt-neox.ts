@@ -10,8 +10,9 @@ import { normal } from '../parameters/initialisers.js'
 import type { Weights } from '../parameters/weights.js'
 import { Decoder } from './decoder.js'
 import { DecoderLayer } from './decoder-layer.js'
-import { decoderFamily, requireHeads } from './generic.js'
+import { decoderFamily, requireWholeHeads } from './generic.js'
 
+const { ropeParameters, ropeScaling, originalMaxPositionEmbeddings } = ropeKeys
 const keys = {
   vocabSize: size(50432),
   hiddenSize: size(6144),
@@ -27,8 +28,10 @@ const keys = {
   attentionDropout: share(0),
   hiddenDropout: share(0),
   classifierDropout: share(0.1),
-  ...ropeKeys,
-  // The older spelling of the same.
+  ropeParameters,
+  ropeScaling,
+  originalMaxPositionEmbeddings,
+  // The older spelling. rope_theta and partial_rotary_factor, which other families have, transformers does not read.
   rotaryPct: optional(real(0)),
   rotaryEmbBase: optional(real(0)),
 } satisfies Keys
@@ -71,16 +74,16 @@ export const gptNeox = decoderFamily({
     modelType: 'gpt_neox',
     keys,
     defaults: { bosTokenId: 0, eosTokenId: 2, tieWordEmbeddings: false },
-    // transformers has one key head for each query head, whatever these say.
-    neutral: ['num_key_value_heads'],
-    check: requireHeads,
+    // transformers reads none of them: there is one key head for each query head.
+    neutral: ['num_key_value_heads', 'rope_theta', 'partial_rotary_factor'],
+    check: requireWholeHeads,
   },
   name: 'GPTNeoX',
   prefix: 'gpt_neox',
   embeddings: 'embed_in',
   build: (weights, config) => {
     const { hiddenSize: width, numHiddenLayers, layerNormEps: eps } = config
-    const rope = ropeOptions(withValues(config, { ropeTheta: config.ropeTheta ?? config.rotaryEmbBase }), {
+    const rope = ropeOptions(withValues(config, { ropeTheta: config.rotaryEmbBase }), {
       headDim: width / config.numAttentionHeads,
       partial: config.rotaryPct ?? 0.25,
     })

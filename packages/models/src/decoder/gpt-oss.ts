@@ -1,5 +1,5 @@
 import { clampedGlu } from '../blocks/experts.js'
-import { flag, layers, nonNegative, real, size } from '../config/keys.js'
+import { flag, layers, nonNegative, only, size } from '../config/keys.js'
 import { layerTypesKey, layerTypesOf } from '../config/layer-types.js'
 import { ropeOptions } from '../config/rope.js'
 import { normal } from '../parameters/initialisers.js'
@@ -16,6 +16,9 @@ const usualRope = {
   truncate: false,
   original_max_position_embeddings: 4096,
 }
+
+/** Of the clamped gates. transformers reads no key for them: other values would be computed with these. */
+const swiglu = { alpha: 1.702, limit: 7 }
 
 /** gpt-oss (OpenAI 2025): attention with sinks, windows on every other layer, experts with clamped gates and biases. */
 export const gptOss = decoderFamily({
@@ -38,8 +41,8 @@ export const gptOss = decoderFamily({
       layerTypes: layerTypesKey,
       numLocalExperts: size(128, 'numExperts'),
       numExpertsPerTok: size(4),
-      swigluAlpha: real(1.702),
-      swigluLimit: nonNegative(7),
+      swigluAlpha: only(swiglu.alpha),
+      swigluLimit: only(swiglu.limit),
     },
     defaults: { tieWordEmbeddings: false },
     // What OpenAI's own files repeat, and the activation's name: it is always the clamped one.
@@ -57,7 +60,7 @@ export const gptOss = decoderFamily({
       layer % 2 === 0 ? 'sliding_attention' : 'full_attention',
     )
     const { ropeParameters, ropeScaling, ropeTheta, partialRotaryFactor, maxPositionEmbeddings } = config
-    const silent = ropeParameters === undefined && ropeScaling === undefined
+    const silent = ropeParameters === undefined && Object.keys(ropeScaling ?? {}).length === 0
     const usual = { ropeParameters: usualRope, ropeTheta, partialRotaryFactor, maxPositionEmbeddings }
     const rope = ropeOptions(silent ? usual : config, { headDim: headDimOf(config), theta: 150_000 })
     return denseDecoder(weights, config, {
@@ -73,7 +76,7 @@ export const gptOss = decoderFamily({
         mixture(at.at('mlp'), config, {
           experts,
           inner: config.intermediateSize,
-          glu: clampedGlu({ alpha: config.swigluAlpha, limit: config.swigluLimit }),
+          glu: clampedGlu(swiglu),
           stack: 'transposed-with-bias',
           router: { name: 'router', perToken, scores: 'softmax-of-chosen', bias: true },
         }),

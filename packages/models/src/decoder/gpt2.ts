@@ -14,6 +14,7 @@ import type { Family } from '../family.js'
 import type { Batch } from '../inputs/batch.js'
 import { normal } from '../parameters/initialisers.js'
 import type { Weights } from '../parameters/weights.js'
+import { alwaysCausal } from './causal.js'
 
 const keys = {
   vocabSize: size(50257),
@@ -34,6 +35,7 @@ const keys = {
   reorderAndUpcastAttn: flag(false),
   classifierDropout: optional(share(0)),
   hiddenDropout: optional(share(0)),
+  isCausal: alwaysCausal,
 } satisfies Keys
 
 export type Gpt2Config = Config<typeof keys>
@@ -135,6 +137,7 @@ export const gpt2: Family<typeof keys> = {
     keys,
     defaults: { bosTokenId: 50256, eosTokenId: 50256 },
     neutral: [
+      'is_decoder',
       'n_ctx',
       'summary_activation',
       'summary_first_dropout',

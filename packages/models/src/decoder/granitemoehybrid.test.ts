@@ -90,19 +90,6 @@ describe('results', () => {
     const free = (await model.run({ inputIds: [row(5, 11)] })).logits!.data
     expect(difference(padded.slice(3 * vocabulary, 8 * vocabulary), free)).toBeLessThan(1e-5)
   })
-
-  it('at padding on the left, where a loss needs them, are those of zeros', async () => {
-    const config = { ...small, layer_types: Array(3).fill('mamba'), mamba_proj_bias: true }
-    await using model = await AutoModelForCausalLM.fromConfig(config)
-    const tensors = shake(model)
-    const labels = [[9, 9, 9, ...row(5, 11)], row(8, 7)]
-    const attentionMask = [[0, 0, 0, 1, 1, 1, 1, 1], row(8, 7).map(() => 1)]
-    const { logits } = await model.run({ inputIds: labels, attentionMask, labels })
-    const want = labels.flatMap((ids, r) =>
-      hybridForward(tensors, config, ids, attentionMask[r]).logits.flatMap((values) => [...values]),
-    )
-    expect(difference(logits!.data, want)).toBeLessThan(1e-4)
-  })
 })
 
 describe('generation', () => {

@@ -2,7 +2,7 @@ import { ConfigError } from '@tiny/core'
 import { activationOf } from '../blocks/activations.js'
 import { Mamba2, mamba2State, type Mamba2Options } from '../blocks/mamba.js'
 import { Mlp } from '../blocks/mlp.js'
-import { flag, integer, oneOf, optional, size, type Key, type ValuesOf } from '../config/keys.js'
+import { flag, integer, oneOf, optional, orNone, size, type Key, type ValuesOf } from '../config/keys.js'
 import { layerTypesKey } from '../config/layer-types.js'
 import { ropeOptions } from '../config/rope.js'
 import { normal } from '../parameters/initialisers.js'
@@ -53,7 +53,7 @@ const keys = {
   mambaDHead: headWidth,
   mambaDConv: size(4),
   mambaExpand: size(2),
-  mambaConvBias: flag(true),
+  mambaConvBias: orNone(flag(true)),
   mambaProjBias: flag(false),
   timeStepLimit: stepLimit,
 }
@@ -91,7 +91,7 @@ export const granitemoehybrid = decoderFamily({
           : new Mamba2(at.at('mamba'), {
               ...recurrence,
               width,
-              convBias: config.mambaConvBias,
+              convBias: config.mambaConvBias === true,
               projectionBias: config.mambaProjBias,
               activation,
               eps: config.rmsNormEps,
@@ -100,6 +100,7 @@ export const granitemoehybrid = decoderFamily({
               layer,
             }),
       cache: {
+        leading: readsPadding(config) ? config.mambaDConv - 1 : undefined,
         recurrent: (layer) =>
           recurrence === undefined || kinds[layer] === 'attention' ? undefined : mamba2State(recurrence),
       },
@@ -125,6 +126,9 @@ export const granitemoehybrid = decoderFamily({
       balance: experts === 0 ? undefined : balanceOf(config, experts, task),
     })
   },
+  tokens: (config) => ({
+    readsPadding: readsPadding(config) ? 'before' : kindsOf(config).includes('mamba') ? 'between' : undefined,
+  }),
   languageModel: ({ logitsScaling }) => ({ scale: 1 / logitsScaling }),
   checkpoint: { stored: storedExperts },
 })
@@ -151,6 +155,10 @@ function kindsOf({ layerTypes, numHiddenLayers: count }: HybridConfig): readonly
   }
   return layerTypes.map((type) => kindOf[type]!)
 }
+
+/** Whether a recurrence gets something of padding, which enters a layer as zeros: the bias of its first product. */
+const readsPadding = (config: HybridConfig): boolean =>
+  config.mambaProjBias && kindsOf(config).includes('mamba')
 
 type Recurrence = Pick<Mamba2Options, 'heads' | 'headDim' | 'groups' | 'state' | 'taps'>
 

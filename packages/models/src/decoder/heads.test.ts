@@ -36,6 +36,7 @@ const families: Readonly<
   llama: { config: dense, name: 'Llama', tasks: all, answers: 'transformer' },
   mistral: { config: dense, name: 'Mistral', tasks: all, answers: 'model' },
   ministral: { config: dense, name: 'Ministral', tasks: all, answers: 'transformer' },
+  ministral3: { config: { ...dense, head_dim: 8 }, name: 'Ministral3', tasks: all, answers: 'model' },
   qwen2: { config: dense, name: 'Qwen2', tasks: all, answers: 'transformer' },
   qwen3: { config: dense, name: 'Qwen3', tasks: all, answers: 'transformer' },
   gemma3_text: {
@@ -55,7 +56,7 @@ const families: Readonly<
   gemma: { config: { ...dense, head_dim: 8 }, name: 'Gemma', tasks: noAnswers },
   gemma2: { config: { ...dense, head_dim: 8 }, name: 'Gemma2', tasks: noAnswers },
   phi3: { config: dense, name: 'Phi3', tasks: noAnswers },
-  olmo2: { config: dense, name: 'Olmo2', tasks: ['CausalLM'] },
+  olmo2: { config: dense, name: 'Olmo2', tasks: ['CausalLM', 'SequenceClassification'] },
   starcoder2: { config: dense, name: 'Starcoder2', tasks: noAnswers },
   stablelm: { config: { ...dense, partial_rotary_factor: 0.25 }, name: 'StableLm', tasks: noAnswers },
   cohere: { config: dense, name: 'Cohere', tasks: ['CausalLM'] },

@@ -22,6 +22,9 @@ it.each(configs)('%s is read as it is', async (_, json) => {
   expect(config.toJSON()).toMatchObject(json)
   const view = config as unknown as RopeConfig & { hiddenSize: number; numAttentionHeads: number }
   expect(view.ropeTheta).toBe(json['rope_theta'])
-  const { frequencies } = ropeOptions(view, { headDim: view.hiddenSize / view.numAttentionHeads })
+  const { frequencies } = ropeOptions(view, {
+    headDim: view.hiddenSize / view.numAttentionHeads,
+    partial: 1,
+  })
   expect(frequencies.every((frequency) => frequency > 0 && frequency <= 1)).toBe(true)
 })

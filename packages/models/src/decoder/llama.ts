@@ -1,5 +1,5 @@
 import { biasKeys, denseDecoder, denseKeys, denseNeutral } from './dense.js'
-import { decoderFamily, requireHeads } from './generic.js'
+import { decoderFamily, requireWholeHeads } from './generic.js'
 
 /** LLaMA 1 to 3 (Touvron et al. 2023), SmolLM, and what was distilled into them. */
 export const llama = decoderFamily({
@@ -8,7 +8,7 @@ export const llama = decoderFamily({
     keys: { ...denseKeys, ...biasKeys },
     defaults: { bosTokenId: 1, eosTokenId: 2, tieWordEmbeddings: false },
     neutral: denseNeutral,
-    check: requireHeads,
+    check: requireWholeHeads,
   },
   name: 'Llama',
   questionAnsweringPrefix: 'transformer',

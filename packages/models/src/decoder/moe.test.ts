@@ -12,7 +12,7 @@ import {
   write,
 } from '../../test/experts.js'
 import { difference, readGolden, relative, type GoldenTensor } from '../../test/golden.js'
-import { AutoModelForCausalLM } from '../auto.js'
+import { AutoModel, AutoModelForCausalLM } from '../auto.js'
 import { withRecomputation } from '../blocks/recompute.js'
 import { recordRouters } from '../blocks/router.js'
 import { packInputs } from '../inputs/pack.js'
@@ -50,7 +50,7 @@ describe.each(families)('%s', (family) => {
 
   it('writes the same tokens alone and in company', async () => {
     await using model = await AutoModelForCausalLM.fromPretrained(folderOf(family))
-    const prompts = [[5, 17, 23, 4, 60], [7], [9, 9, 31, 80, 2, 14, 3], [41, 6]]
+    const prompts = [[5, 17, 23, 4, 40], [7], [9, 9, 31, 44, 2, 14, 3], [41, 6]]
     const options = { maxNewTokens: 9, minNewTokens: 9, doSample: false } as const
     const together = await model.generate({ inputIds: prompts }, options)
     for (const [i, prompt] of prompts.entries()) {
@@ -124,8 +124,44 @@ describe('balance', () => {
       const auxiliary =
         chosen.reduce((sum, count, e) => sum + (count / tokens) * (probabilities[e]! / tokens), 0) * experts
       expect(withIt.loss! - without.loss!).toBeCloseTo(0.7 * auxiliary, 4)
+      expect(withIt.auxLoss).toBeCloseTo(auxiliary, 4)
+
+      // As a call says, whatever the configuration does.
+      const asked = await plain.run(input, { outputRouterLogits: true })
+      expect(asked.auxLoss).toBe(withIt.auxLoss)
+      expect(asked.routerLogits).toEqual(withIt.routerLogits)
+      const spared = await balanced.run(input, { outputRouterLogits: false })
+      expect(spared.loss).toBe(without.loss)
+      expect([spared.routerLogits, spared.auxLoss, without.routerLogits]).toEqual(Array(3).fill(undefined))
     },
   )
+})
+
+describe("routers' logits", () => {
+  it('are laid out as the tokens are', async () => {
+    await using model = await AutoModelForCausalLM.fromPretrained(folderOf('qwen2_moe'))
+    const rows = [[5, 6, 7], [9]]
+    const { routerLogits } = await model.run({ inputIds: rows })
+    expect(routerLogits!.map(({ shape }) => shape)).toEqual([[6, 5]]) // one layer of two has experts
+    const [alone] = (await model.run({ inputIds: [rows[1]!] })).routerLogits!
+    expect(routerLogits![0]!.data.slice(15)).toEqual(
+      Float32Array.of(...alone!.data, ...Array<number>(10).fill(0)),
+    )
+    await using base = await AutoModel.fromPretrained(folderOf('qwen2_moe'))
+    const { routerLogits: same, auxLoss } = await base.run({ inputIds: rows })
+    expect(same).toEqual(routerLogits)
+    expect(auxLoss).toBeUndefined()
+  })
+
+  it('are refused where there are none', async () => {
+    await using model = await AutoModelForCausalLM.fromPretrained(folderOf('llama'))
+    await expect(model.run({ inputIds: [[5]] }, { outputRouterLogits: true })).rejects.toThrow(
+      /has no routers/,
+    )
+    await expect(model.run({ inputIds: [[5]] }, { outputRouterLogits: 1 as never })).rejects.toThrow(
+      /outputRouterLogits is true or false/,
+    )
+  })
 })
 
 describe('gradients', () => {

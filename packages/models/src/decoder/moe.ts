@@ -35,10 +35,26 @@ const numbers: Key<readonly number[]> = {
 /** Which layers have experts: every `decoder_sparse_step`th but those of `mlp_only_layers`. */
 export const sparseKeys = { decoderSparseStep: size(1), mlpOnlyLayers: optional(numbers) } satisfies Keys
 
+interface SparseConfig extends ValuesOf<typeof sparseKeys> {
+  readonly numExperts: number
+}
+
 export const isSparse = (
-  { decoderSparseStep, mlpOnlyLayers = [] }: ValuesOf<typeof sparseKeys>,
+  { decoderSparseStep, mlpOnlyLayers = [], numExperts }: SparseConfig,
   layer: number,
-): boolean => !mlpOnlyLayers.includes(layer) && (layer + 1) % decoderSparseStep === 0
+): boolean => numExperts > 0 && !mlpOnlyLayers.includes(layer) && (layer + 1) % decoderSparseStep === 0
+
+/** Refuses routers without enough experts, and a balance of routers where there are none. */
+export function requireSparse(
+  config: SparseConfig & ValuesOf<typeof mixtureKeys> & { readonly numHiddenLayers: number },
+): void {
+  const { numExperts, numExpertsPerTok, numHiddenLayers, outputRouterLogits } = config
+  const sparse = Array.from({ length: numHiddenLayers }, (_, layer) => isSparse(config, layer)).includes(true)
+  if (sparse) requireExperts(numExpertsPerTok, numExperts)
+  else if (outputRouterLogits) {
+    throw new ConfigError('output_router_logits: no layer has a router', { key: 'output_router_logits' })
+  }
+}
 
 /** What transformers adds to a language model's loss, where `output_router_logits` asks for the routers' logits. */
 export function balanceOf(
@@ -46,8 +62,13 @@ export function balanceOf(
   experts: number,
   task: Task,
 ): Balance | undefined {
-  if (!outputRouterLogits || task !== 'CausalLM') return undefined
-  return { experts, perToken: numExpertsPerTok, coefficient: routerAuxLossCoef }
+  if (task !== 'CausalLM' && task !== 'Base') return undefined
+  return {
+    experts,
+    perToken: numExpertsPerTok,
+    coefficient: routerAuxLossCoef,
+    usual: outputRouterLogits,
+  }
 }
 
 /** Refuses tokens that would go to more experts than there are. */

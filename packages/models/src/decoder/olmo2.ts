@@ -17,7 +17,7 @@ export const olmo2 = decoderFamily({
     check: requireHeads,
   },
   name: 'Olmo2',
-  tasks: ['CausalLM'],
+  tasks: ['CausalLM', 'SequenceClassification'],
   build: (weights, config) => {
     const norm = rmsNorms({ eps: config.rmsNormEps })
     return denseDecoder(weights, config, {

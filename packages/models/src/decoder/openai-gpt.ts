@@ -40,7 +40,7 @@ export const summaryKeys = [
 
 function layerOf(weights: Weights, config: Config<typeof keys>, layer: number): DecoderLayer {
   const { nEmbd: width, nHead: heads, layerNormEpsilon: eps, afn } = config
-  const weight = normal(config.initializerRange)
+  const weight = normal(0.02) // whatever initializer_range is: as transformers' Conv1D draws itself
   const headDim = width / heads
   const mixer = new Attention(weights.at('attn'), {
     width,

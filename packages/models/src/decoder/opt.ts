@@ -11,7 +11,7 @@ import { normal } from '../parameters/initialisers.js'
 import type { Weights } from '../parameters/weights.js'
 import { Decoder } from './decoder.js'
 import { DecoderLayer } from './decoder-layer.js'
-import { decoderFamily, requireHeads } from './generic.js'
+import { decoderFamily, requireWholeHeads } from './generic.js'
 
 const keys = {
   vocabSize: size(50272),
@@ -86,7 +86,7 @@ export const opt = decoderFamily({
     // transformers reads none of them.
     neutral: ['activation_dropout', 'intermediate_size', 'learned_embeddings', 'num_key_value_heads'],
     check(config) {
-      requireHeads(config)
+      requireWholeHeads(config)
       if (config.layerdrop === 0) return
       throw new ConfigError(`layerdrop ${config.layerdrop}: training that drops whole layers is not there`, {
         key: 'layerdrop',

@@ -1,6 +1,6 @@
 import { activationOf } from '../blocks/activations.js'
 import { Mlp } from '../blocks/mlp.js'
-import { layers, nonNegative, optional, share, size } from '../config/keys.js'
+import { layers, nonNegative, share, size } from '../config/keys.js'
 import { slidingWindowKey, windowOf } from '../config/layer-types.js'
 import { ropeOptions } from '../config/rope.js'
 import { normal } from '../parameters/initialisers.js'
@@ -22,7 +22,6 @@ export const phi3 = decoderFamily({
       originalMaxPositionEmbeddings: size(4096),
       residPdrop: share(0),
       slidingWindow: slidingWindowKey(undefined),
-      classifierDropout: optional(share(0)),
     },
     defaults: { bosTokenId: 1, eosTokenId: 32000, padTokenId: 32000, tieWordEmbeddings: false },
     // transformers reads neither; biases were never in use.
@@ -36,6 +35,7 @@ export const phi3 = decoderFamily({
     const weight = normal(config.initializerRange)
     const rope = ropeOptions(config, {
       headDim: headDimOf(config),
+      partial: 1,
       renamed: { su: 'longrope', yarn: 'longrope' },
     })
     return denseDecoder(weights, config, {

@@ -1,5 +1,6 @@
 import { eachHead, rmsNorms } from '../blocks/norms.js'
-import { flag, layers, size } from '../config/keys.js'
+import { slidingWindowKey } from '../config/layer-types.js'
+import { flag, integer, layers, only, size } from '../config/keys.js'
 import { biasKeys, denseDecoder, denseKeys, gatedMlp } from './dense.js'
 import { decoderFamily, requireHeads } from './generic.js'
 import {
@@ -9,7 +10,7 @@ import {
   mixture,
   mixtureKeys,
   orNone,
-  requireExperts,
+  requireSparse,
   sparseKeys,
 } from './moe.js'
 
@@ -29,20 +30,24 @@ export const qwen3Moe = decoderFamily({
       maxPositionEmbeddings: size(32768),
       attentionBias: biasKeys.attentionBias,
       useSlidingWindow: flag(false),
-      slidingWindow: orNone(size(4096)),
+      slidingWindow: slidingWindowKey(4096),
       moeIntermediateSize: size(768),
       numExpertsPerTok: size(8),
-      numExperts: size(128, 'numLocalExperts'),
+      numExperts: integer(128, 'numLocalExperts'),
       normTopkProb: flag(false),
+      // What Qwen's own code may do otherwise.
+      useQkNorm: only(true),
+      sharedExpertIntermediateSize: only(0),
     },
     defaults: { tieWordEmbeddings: false },
     neutral: ['max_window_layers'],
     check(config) {
       requireHeads(config)
-      requireExperts(config.numExpertsPerTok, config.numExperts)
+      requireSparse(config)
     },
   },
   name: 'Qwen3Moe',
+  questionAnsweringPrefix: 'transformer',
   build(weights, config, { task }) {
     const { numExperts: experts, numExpertsPerTok: perToken, slidingWindow, useSlidingWindow } = config
     const make = eachHead(rmsNorms({ eps: config.rmsNormEps }))

@@ -1,11 +1,11 @@
+import { ConfigError } from '@tiny/core'
 import { headsOwnEach, layerNorms } from '../blocks/norms.js'
-import { withValues } from '../config/config.js'
 import { flag, nonNegative, share, orNone, size } from '../config/keys.js'
 import { ropeOptions } from '../config/rope.js'
 import { denseDecoder, denseKeys, headDimOf } from './dense.js'
-import { decoderFamily, requireHeads } from './generic.js'
+import { decoderFamily, requireWholeHeads } from './generic.js'
 
-const { rmsNormEps: _, headDim: __, ...keys } = denseKeys
+const { rmsNormEps: _, ...keys } = denseKeys
 
 /** StableLM 3B, 2 and Zephyr (Stability AI 2023): layer norms, a quarter of each head rotated. */
 export const stablelm = decoderFamily({
@@ -27,12 +27,18 @@ export const stablelm = decoderFamily({
     defaults: { bosTokenId: 0, eosTokenId: 0, tieWordEmbeddings: false },
     // Of older code: the rotated share and the epsilon under other names.
     neutral: ['norm_eps', 'rope_pct', 'rotary_scaling_factor'],
-    check: requireHeads,
+    check(config) {
+      const { hiddenSize, numAttentionHeads, headDim } = config
+      requireWholeHeads({ ...config, headDim: undefined })
+      if (headDim === undefined || headDim === hiddenSize / numAttentionHeads) return
+      throw new ConfigError(`head_dim ${headDim} is not hidden_size ${hiddenSize} over num_attention_heads`, {
+        key: 'head_dim',
+      })
+    },
   },
   name: 'StableLm',
   tasks: ['CausalLM', 'SequenceClassification', 'TokenClassification'],
-  build: (weights, given) => {
-    const config = withValues(given, { headDim: undefined })
+  build: (weights, config) => {
     const { layerNormEps: eps, useParallelResidual: parallel } = config
     const rope = ropeOptions(config, { headDim: headDimOf(config), partial: 0.25 })
     return denseDecoder(weights, config, {

@@ -1,7 +1,7 @@
 import { ConfigError } from '@tiny/core'
 import { activationOf } from '../blocks/activations.js'
 import type { Config } from '../config/config.js'
-import { oneOf, optional, share, size, text, type Keys } from '../config/keys.js'
+import { optional, share, size, text, type Keys } from '../config/keys.js'
 import type { Family } from '../family.js'
 import { normal } from '../parameters/initialisers.js'
 import { bertKeys, bertOptions, decoderBias, product, tiedNames } from './bert-like.js'
@@ -21,7 +21,6 @@ const keys = {
   attentionProbsDropoutProb: share(0),
   classifierDropoutProb: { ...optional(share(0.1)), fallback: 0.1 },
   typeVocabSize: size(2),
-  positionEmbeddingType: oneOf(['absolute'], 'absolute'),
 } satisfies Keys
 
 export type AlbertConfig = Config<typeof keys>

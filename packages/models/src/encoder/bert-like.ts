@@ -71,7 +71,7 @@ export const robertaClassifier = (
   activation: 'tanh' | 'gelu' = 'tanh',
 ) => ({
   ...product(config, 'classifier.out_proj', dropout),
-  pool: 'first' as const,
+  pool: 'firstColumn' as const,
   transform: {
     dropout,
     dense: { name: 'classifier.dense', weight: normal(config.initializerRange) },
@@ -87,18 +87,23 @@ export const decoderBias = (head: string, tied: boolean): string =>
   tied ? `${head}.bias` : `${head}.decoder.bias`
 
 /** Names of a file whose head shares the token embeddings as the configuration says, and its bias as above. */
-export function tiedNames(prefix: string, head: string, decoder = `${head}.decoder`): CheckpointNames {
+export function tiedNames(
+  prefix: string,
+  head: string,
+  { decoder = `${head}.decoder`, headFirst = false }: { decoder?: string; headFirst?: boolean } = {},
+): CheckpointNames {
   const biases = [`${head}.bias`, `${head}.decoder.bias`]
   return {
     spellings: (name) => (biases.includes(name) ? biases.filter((other) => other !== name) : []),
     ignored: [/(^|\.)position_ids$/],
-    tie: tieOf(`${prefix}.embeddings.word_embeddings.weight`, `${decoder}.weight`),
+    tie: tieOf(`${prefix}.embeddings.word_embeddings.weight`, `${decoder}.weight`, headFirst),
   }
 }
 
-const tieOf = (embeddings: string, head: string): Tie => ({
+const tieOf = (embeddings: string, head: string, headFirst: boolean): Tie => ({
   embeddings,
   head,
+  headFirst,
   fromFile: ({ tieWordEmbeddings }) => tieWordEmbeddings,
   fresh: ({ tieWordEmbeddings }) => tieWordEmbeddings,
 })

@@ -1,6 +1,6 @@
 import { activationOf } from '../blocks/activations.js'
 import type { Config } from '../config/config.js'
-import { flag, oneOf, optional, share, size, type Keys } from '../config/keys.js'
+import { flag, optional, share, size, type Keys } from '../config/keys.js'
 import type { Family } from '../family.js'
 import { normal } from '../parameters/initialisers.js'
 import { bertKeys, bertOptions, decoderBias, product, tiedNames } from './bert-like.js'
@@ -9,7 +9,6 @@ import { bertLayer, numberedLayers, PostNormEncoder, requireHeads } from './post
 const keys = {
   ...bertKeys,
   typeVocabSize: size(2),
-  positionEmbeddingType: oneOf(['absolute'], 'absolute'),
   classifierDropout: optional(share(0)),
   isDecoder: flag(false),
 } satisfies Keys

@@ -38,9 +38,9 @@ export interface DebertaOptions {
   readonly contentToPosition: boolean
   readonly positionToContent: boolean
   /** Relative attention. */
-  readonly relative?:
-    | (DistanceOptions & { readonly shared: boolean; readonly normalised: boolean })
-    | undefined
+  readonly relative?: (DistanceOptions & { readonly shared: boolean }) | undefined
+  /** Whether there is a norm of the table of distances; it may be there without the table. */
+  readonly normalised: boolean
   readonly convolution?:
     | { readonly kernel: number; readonly groups: number; readonly activation: Activation }
     | undefined
@@ -168,7 +168,7 @@ export class DebertaEncoder implements SingleBackbone, Stack {
   readonly #convolution: ConvolutionLayer | undefined
 
   constructor(weights: Weights, options: DebertaOptions) {
-    const { width, relative, convolution, eps, std } = options
+    const { width, relative, normalised, convolution, eps, std } = options
     this.width = width
     this.#embeddings = new DebertaEmbeddings(weights.at('embeddings'), options)
     const encoder = weights.at('encoder')
@@ -180,8 +180,7 @@ export class DebertaEncoder implements SingleBackbone, Stack {
       weight: encoder.declare('rel_embeddings.weight', [2 * relative.span, width], normal(std)),
       rows: distanceTable(encoder, relative),
     }
-    this.#distanceNorm =
-      relative?.normalised === true ? new LayerNorm(encoder.at('LayerNorm'), width, { eps }) : undefined
+    this.#distanceNorm = normalised ? new LayerNorm(encoder.at('LayerNorm'), width, { eps }) : undefined
     this.#convolution = convolution && new ConvolutionLayer(encoder.at('conv'), options, convolution)
   }
 
@@ -201,15 +200,12 @@ export class DebertaEncoder implements SingleBackbone, Stack {
     let x = embedded
     states?.push(x)
     this.#layers.forEach((layer, i) => {
-      const last = i === this.#layers.length - 1
       x =
         distances === undefined
           ? runLayer((x) => layer.apply(x, mixer, undefined), x)
           : runLayer((x, embeddings) => layer.apply(x, mixer, { embeddings, rows: rows! }), x, distances)
-      // transformers records what a layer gives, before the convolution; at the end what the model gives.
-      if (!last) states?.push(x)
       if (i === 0) x = this.#convolution?.apply(embedded, x, batch, mixer) ?? x
-      if (last) states?.push(x)
+      states?.push(x)
     })
     return x // [tokens, width]
   }

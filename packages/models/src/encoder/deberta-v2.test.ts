@@ -32,6 +32,11 @@ const variants: Record<string, Record<string, unknown>> = {
   'an odd number of buckets': { ...v3, position_buckets: 7, max_relative_positions: 20 },
   'two buckets': { ...v3, position_buckets: 2 },
   'no relative attention, but its scale': { ...both, relative_attention: false },
+  'no relative attention, but the norm of its table, and no convolution': {
+    ...v3,
+    relative_attention: false,
+    conv_kernel_size: -1,
+  },
   'positions and types added': { ...v3, position_biased_input: true, type_vocab_size: 2 },
   'narrow embeddings': { ...v3, embedding_size: 10, position_biased_input: true, type_vocab_size: 3 },
   'a convolution': { ...v3, conv_kernel_size: 3, conv_act: 'gelu' },
@@ -44,6 +49,7 @@ describe('DeBERTa', () => {
   it.each(Object.entries(variants))('with %s', async (_, changes) => {
     const config = { ...small, ...changes }
     const { model, tensors } = await make('MaskedLM', config)
+    expect(tensors.has('deberta.encoder.LayerNorm.weight')).toBe('norm_rel_ebd' in config)
     const out = await model.run(
       { inputIds: [ids], tokenTypeIds: [types] },
       { outputHiddenStates: true, outputAttentions: true },

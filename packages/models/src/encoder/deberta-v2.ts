@@ -58,7 +58,7 @@ const keys = {
   posAttType: positionTerms,
   shareAttKey: flag(false),
   normRelEbd: text('none'),
-  convKernelSize: integer(0),
+  convKernelSize: { ...countOrNone, fallback: 0 },
   convGroups: size(1),
   convAct: text('tanh'),
   poolerHiddenSize: optional(size(1536)),
@@ -124,6 +124,10 @@ export const debertaV2: Family<typeof keys> = {
       contentToPosition: config.posAttType.includes('c2p'),
       positionToContent: config.posAttType.includes('p2c'),
       relative: config.relativeAttention ? relativeOf(config) : undefined,
+      normalised: config.normRelEbd
+        .toLowerCase()
+        .split('|')
+        .some((word) => word.trim() === 'layer_norm'),
       convolution:
         config.convKernelSize > 0
           ? {
@@ -195,7 +199,7 @@ export const debertaV2: Family<typeof keys> = {
 const typesOf = ({ typeVocabSize }: DebertaV2Config) => (typeVocabSize > 0 ? typeVocabSize : undefined)
 
 function relativeOf(config: DebertaV2Config) {
-  const { maxRelativePositions, maxPositionEmbeddings, positionBuckets, shareAttKey, normRelEbd } = config
+  const { maxRelativePositions, maxPositionEmbeddings, positionBuckets, shareAttKey } = config
   const maxDistance = maxRelativePositions < 1 ? maxPositionEmbeddings : maxRelativePositions
   const buckets = positionBuckets > 0 ? positionBuckets : undefined
   return {
@@ -203,10 +207,6 @@ function relativeOf(config: DebertaV2Config) {
     buckets,
     maxDistance,
     shared: shareAttKey,
-    normalised: normRelEbd
-      .toLowerCase()
-      .split('|')
-      .some((word) => word.trim() === 'layer_norm'),
   }
 }
 
@@ -220,7 +220,7 @@ function pooled(config: DebertaV2Config): SequenceHeadOptions {
   }
   return {
     ...product(config, 'classifier', config.clsDropout ?? config.hiddenDropoutProb),
-    pool: 'first',
+    pool: 'firstColumn',
     transform: {
       dropout: poolerDropout,
       dense: { name: 'pooler.dense', weight: normal(initializerRange) },

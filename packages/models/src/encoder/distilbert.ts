@@ -105,12 +105,12 @@ export const distilbert: Family<typeof keys> = {
     tokenClassifier: (config) => product(config, 'classifier', config.dropout),
     questionAnswering: (config) => product(config, 'qa_outputs', config.qaDropout),
   },
-  checkpoint: tiedNames('distilbert', 'vocab_projector', 'vocab_projector'),
+  checkpoint: tiedNames('distilbert', 'vocab_projector', { decoder: 'vocab_projector' }),
 }
 
 const classifier = (config: DistilBertConfig): SequenceHeadOptions => ({
   ...product(config, 'classifier', config.seqClassifDropout),
-  pool: 'first',
+  pool: 'firstColumn',
   transform: {
     dense: { name: 'pre_classifier', weight: normal(config.initializerRange) },
     activation: activationOf('relu', 'classifier'),

@@ -1,6 +1,6 @@
 import { activationOf } from '../blocks/activations.js'
 import type { Config } from '../config/config.js'
-import { flag, oneOf, optional, share, size, text, type Keys } from '../config/keys.js'
+import { flag, oneOf, optional, orNone, share, size, text, type Keys } from '../config/keys.js'
 import type { Family, TokenHeadOptions } from '../family.js'
 import type { Pool } from '../blocks/pooling.js'
 import { normal } from '../parameters/initialisers.js'
@@ -14,13 +14,12 @@ const keys = {
   numAttentionHeads: size(4),
   intermediateSize: size(1024),
   typeVocabSize: size(2),
-  positionEmbeddingType: oneOf(['absolute'], 'absolute'),
   classifierDropout: optional(share(0)),
   // What multiple choice makes of a sequence.
   summaryType: oneOf(['first', 'last', 'mean', 'cls_index'], 'first'),
   summaryUseProj: flag(true),
-  // null is none.
-  summaryActivation: { ...optional(text('gelu')), fallback: 'gelu' },
+  // '' is none, too.
+  summaryActivation: orNone(text('gelu')),
   summaryFirstDropout: share(0),
   summaryLastDropout: share(0.1),
   isDecoder: flag(false),
@@ -30,7 +29,7 @@ export type ElectraConfig = Config<typeof keys>
 
 /** Without an index of the token, 'cls_index' takes the last column. */
 const summaries: Readonly<Record<ElectraConfig['summaryType'], Pool>> = {
-  first: 'first',
+  first: 'firstColumn',
   last: 'lastColumn',
   mean: 'columnMean',
   cls_index: 'lastColumn',
@@ -108,7 +107,7 @@ export const electra: Family<typeof keys> = {
     }),
     questionAnswering: (config) => product(config, 'qa_outputs'),
   },
-  checkpoint: tiedNames('electra', 'generator_lm_head', 'generator_lm_head'),
+  checkpoint: tiedNames('electra', 'generator_lm_head', { decoder: 'generator_lm_head' }),
 }
 
 const dropoutOf = ({ classifierDropout, hiddenDropoutProb }: ElectraConfig): number =>
@@ -122,7 +121,6 @@ function summary(config: ElectraConfig): TokenHeadOptions['transform'] {
     ...(summaryUseProj
       ? { dense: { name: 'sequence_summary.summary', weight: normal(initializerRange) } }
       : {}),
-    activation:
-      summaryActivation === undefined ? undefined : activationOf(summaryActivation, 'summary_activation'),
+    activation: summaryActivation ? activationOf(summaryActivation, 'summary_activation') : undefined,
   }
 }

@@ -149,3 +149,44 @@ describe('ModernBERT', () => {
     await expect(make('MaskedLM', { ...small, ...changes })).rejects.toThrow(key)
   })
 })
+
+// Angles and windows go by distances, so padding before a text moves nothing by itself.
+it.each([
+  ['scores of choices are read from the first token', 'MultipleChoice', true],
+  ['classes are read from the first column', 'SequenceClassification', false],
+] as const)('%s, as in transformers', async (_, task, same) => {
+  const { model } = await make(task, small)
+  const nest = (row: number[]) => (task === 'MultipleChoice' ? [[row]] : [row])
+  const padded = { inputIds: nest([3, 3, 7, 9, 11]), attentionMask: nest([0, 0, 1, 1, 1]) }
+  const { logits } = await model.run(padded as never)
+  const alone = await model.run({ inputIds: nest([7, 9, 11]) } as never)
+  expect(off(logits, [Float64Array.from(alone.logits!.data)]) < bar).toBe(same)
+  await model.dispose()
+})
+
+it.each([
+  ['dynamic', { factor: 4 }, false],
+  ['linear', { factor: 4 }, true],
+] as const)(
+  '%s frequencies may follow the padded length, as in transformers',
+  async (rope_type, more, same) => {
+    const { model } = await make('MaskedLM', {
+      ...small,
+      max_position_embeddings: 4,
+      rope_parameters: {
+        full_attention: { rope_type, ...more },
+        sliding_attention: { rope_type: 'default' },
+      },
+    })
+    const [row, padding] = [
+      [7, 9, 11, 13],
+      [3, 3, 3, 3],
+    ]
+    const attentionMask = [[1, 1, 1, 1, 0, 0, 0, 0]]
+    const { logits } = await model.run({ inputIds: [[...row!, ...padding!]], attentionMask })
+    const alone = await model.run({ inputIds: [row!] })
+    const kept = { ...logits!, data: logits!.data.subarray(0, alone.logits!.data.length) }
+    expect(off(kept, [Float64Array.from(alone.logits!.data)]) < bar).toBe(same)
+    await model.dispose()
+  },
+)

@@ -6,6 +6,7 @@ import { Embedding } from '../blocks/embeddings.js'
 import type { Mixer } from '../blocks/mixer.js'
 import { Mlp } from '../blocks/mlp.js'
 import { LayerNorm } from '../blocks/norms.js'
+import type { Pool } from '../blocks/pooling.js'
 import { runLayer } from '../blocks/recompute.js'
 import { Rope } from '../blocks/rope.js'
 import type { SingleBackbone, Stack, StackContext } from '../blocks/stack.js'
@@ -27,7 +28,7 @@ import { layerTypesKey, layerTypesOf, type LayerType } from '../config/layer-typ
 import { ropeKeys, ropeOptions } from '../config/rope.js'
 import type { Family, TokenHeadOptions } from '../family.js'
 import type { Batch } from '../inputs/batch.js'
-import { truncatedNormal, withZeroRow } from '../parameters/initialisers.js'
+import { truncatedNormal } from '../parameters/initialisers.js'
 import type { Weights } from '../parameters/weights.js'
 import { requireHeads } from './post-norm.js'
 
@@ -113,8 +114,9 @@ export const modernbert: Family<typeof keys> = {
       weight: draw(config, 'out'),
       transform: transform(config),
     }),
-    sequenceClassifier: (config) => ({ ...classifier(config), pool: poolOf(config) }),
-    multipleChoice: (config) => ({ ...classifier(config), pool: poolOf(config) }),
+    sequenceClassifier: (config) => ({ ...classifier(config), pool: poolOf(config, 'firstColumn') }),
+    // Of choices, transformers looks for the first column that the mask keeps.
+    multipleChoice: (config) => ({ ...classifier(config), pool: poolOf(config, 'first') }),
     tokenClassifier: classifier,
     questionAnswering: classifier,
   },
@@ -141,7 +143,8 @@ function draw(config: ModernBertConfig, kind: 'in' | 'out' | 'last') {
   return truncatedNormal(std, initializerCutoffFactor ?? 3)
 }
 
-const poolOf = ({ classifierPooling }: ModernBertConfig) => (classifierPooling === 'mean' ? 'mean' : 'first')
+const poolOf = ({ classifierPooling }: ModernBertConfig, first: Pool): Pool =>
+  classifierPooling === 'mean' ? 'mean' : first
 
 /** What all heads have before their last product. */
 const transform = (config: ModernBertConfig) => ({
@@ -226,6 +229,7 @@ class ModernBertLayer {
 /** Pre-norm layers with rotary positions; most of them see a window, every third all. */
 class ModernBertEncoder implements SingleBackbone, Stack {
   readonly width: number
+  readonly reaches: boolean
   readonly #words: Embedding
   readonly #norm: LayerNorm
   readonly #dropout: number
@@ -240,7 +244,7 @@ class ModernBertEncoder implements SingleBackbone, Stack {
     this.width = width
     this.#dropout = config.embeddingDropout
     this.#words = new Embedding(weights.at('embeddings.tok_embeddings'), config.vocabSize, width, {
-      weight: withZeroRow(draw(config, 'in'), padTokenId),
+      weight: draw(config, 'in'),
       paddingIdx: padTokenId,
     })
     this.#norm = new LayerNorm(weights.at('embeddings.norm'), width, norm)
@@ -250,6 +254,7 @@ class ModernBertEncoder implements SingleBackbone, Stack {
     this.#ropes = new Map(
       [...new Set(this.#types)].map((type) => [type, new Rope(weights, ropeOf(config, type))]),
     )
+    this.reaches = [...this.#ropes.values()].some((rope) => rope.reaches)
     this.#layers = this.#types.map(
       (type, layer) => new ModernBertLayer(weights.at('layers').at(layer), config, type, layer),
     )

@@ -1,5 +1,5 @@
 import type { Config } from '../config/config.js'
-import { flag, oneOf, optional, share, size, type Keys } from '../config/keys.js'
+import { flag, optional, share, size, type Keys } from '../config/keys.js'
 import type { Family } from '../family.js'
 import {
   bertKeys,
@@ -16,7 +16,6 @@ const keysOf = (vocabSize: number) =>
     ...bertKeys,
     vocabSize: size(vocabSize),
     typeVocabSize: size(2),
-    positionEmbeddingType: oneOf(['absolute'], 'absolute'),
     classifierDropout: optional(share(0)),
     isDecoder: flag(false),
   }) satisfies Keys
@@ -27,7 +26,11 @@ export type XlmRobertaConfig = RobertaConfig
 export type CamembertConfig = RobertaConfig
 
 /** RoBERTa (Liu et al. 2019) and those that were trained like it: BERT's body, whose positions count from padding's id. */
-const familyOf = (modelType: string, className: string, vocabSize: number): Family<RobertaKeys> => ({
+const familyOf = (
+  modelType: string,
+  className: string,
+  { vocabSize, headFirst = false }: { vocabSize: number; headFirst?: boolean },
+): Family<RobertaKeys> => ({
   kind: 'encoder',
   schema: {
     modelType,
@@ -72,7 +75,7 @@ const familyOf = (modelType: string, className: string, vocabSize: number): Fami
     }),
     questionAnswering: (config) => product(config, 'qa_outputs'),
   },
-  checkpoint: tiedNames('roberta', 'lm_head'),
+  checkpoint: tiedNames('roberta', 'lm_head', { headFirst }),
 })
 
 /** Positions count from it, so there is one even where a file says null. */
@@ -81,6 +84,6 @@ const padding = ({ padTokenId = 1 }: RobertaConfig): number => padTokenId
 const dropoutOf = ({ classifierDropout, hiddenDropoutProb }: RobertaConfig): number =>
   classifierDropout ?? hiddenDropoutProb
 
-export const roberta = familyOf('roberta', 'Roberta', 50265)
-export const xlmRoberta = familyOf('xlm-roberta', 'XLMRoberta', 30522)
-export const camembert = familyOf('camembert', 'Camembert', 30522)
+export const roberta = familyOf('roberta', 'Roberta', { vocabSize: 50265 })
+export const xlmRoberta = familyOf('xlm-roberta', 'XLMRoberta', { vocabSize: 30522, headFirst: true })
+export const camembert = familyOf('camembert', 'Camembert', { vocabSize: 30522, headFirst: true })

@@ -1,8 +1,11 @@
 import { input, type Delivered, type Input, type Tensor } from '@tiny/core'
+import type { Lead } from '../blocks/mixer.js'
 import type { CacheShape } from '../blocks/stack.js'
-import { positionOfToken, type PositionRule } from '../inputs/positions.js'
+import { reachOf, type HostArray } from '../inputs/batch.js'
 import { DecoderCache } from './cache.js'
+import { leadOf } from './lead.js'
 import type { RowProcessors } from './decode-processors.js'
+import type { Prompts } from './prompts.js'
 import { EditList } from './score-edits.js'
 import type { ChoiceArguments, Step, StepArguments, StepResults } from './step.js'
 
@@ -19,10 +22,9 @@ export interface DecodeOptions {
   readonly track: (call: Promise<unknown>) => void
   readonly cache: CacheShape
   readonly vocabSize: number
-  /** How tokens are numbered. */
-  readonly positions: PositionRule
-  /** Real tokens of each row to start from. */
-  readonly prompts: readonly Int32Array[]
+  readonly prompts: Pick<Prompts, 'tokens' | 'padding' | 'positionOf'>
+  /** Whether rows count as as long as the longest one, where positions depend on that. */
+  readonly together: boolean
   readonly cross?: Cross | undefined
   /** New tokens of each row at most. */
   readonly limits: readonly number[]
@@ -69,6 +71,8 @@ export class Decoding implements AsyncIterable<Chosen[]> {
   readonly #live: Set<number>
   readonly #cache: DecoderCache
   readonly #lengths: number[]
+  /** Tokens that each row counts as having begun with. */
+  readonly #begun: readonly number[]
   /** Ids that rows have got. */
   readonly #made: readonly number[][]
   readonly #stop = new AbortController()
@@ -80,7 +84,8 @@ export class Decoding implements AsyncIterable<Chosen[]> {
 
   constructor(options: DecodeOptions) {
     this.#options = options
-    const { prompts, limits, signal, processors } = options
+    const { limits, signal, processors } = options
+    const prompts = options.prompts.tokens
     this.#live = new Set(prompts.keys())
     const { cross } = options
     const rows = (x: Tensor) => input('float32', ['encoderTokens', x.shape[1]!], x)
@@ -90,6 +95,8 @@ export class Decoding implements AsyncIterable<Chosen[]> {
       offsets: input('int32', ['sequences + 1'], cross.offsets),
     }
     this.#lengths = prompts.map(({ length }) => length)
+    const longest = Math.max(...this.#lengths)
+    this.#begun = this.#lengths.map((length) => (options.together ? longest : length))
     this.#made = prompts.map(() => [])
     this.#cache = new DecoderCache(
       options.cache,
@@ -142,16 +149,18 @@ export class Decoding implements AsyncIterable<Chosen[]> {
   }
 
   async #prefill(): Promise<UnderWay> {
-    const { prompts, positions } = this.#options
+    const { cache, prompts: given } = this.#options
+    const { tokens: prompts, padding, positionOf } = given
     const source = Int32Array.from(prompts.flatMap((prompt) => [...prompt]))
     const counts = prompts.map(({ length }) => length)
     return this.#enqueue({
+      lead: leadOf(counts, padding, cache.leading ?? 0),
       rows: [...prompts.keys()],
       counts,
       source: input('int32', ['given'], source),
       picks: Int32Array.from(source, (_, i) => i),
       positions: Int32Array.from(
-        prompts.flatMap(({ length }) => Array.from({ length }, (_, i) => positionOfToken(positions, i))),
+        prompts.flatMap((prompt, row) => Array.from(prompt, (_, i) => positionOf(row, i))),
       ),
       made: 0,
     })
@@ -159,11 +168,11 @@ export class Decoding implements AsyncIterable<Chosen[]> {
 
   async #advance(current: UnderWay, rows: readonly number[], made: number): Promise<UnderWay> {
     for (const row of current.rows) if (!rows.includes(row)) this.#cache.release(row)
-    const anew = rows.filter((row) => this.#lengths[row] === this.#options.cache.anewBeyond)
+    const anew = rows.filter((row) => this.#begun[row]! + made - 1 === this.#options.cache.anewBeyond)
     if (anew.length > 0) return this.#restart(current, rows, anew, made)
-    const counts = this.#options.prompts.map((_, row) => (rows.includes(row) ? 1 : 0))
+    const counts = this.#lengths.map((_, row) => (rows.includes(row) ? 1 : 0))
     await this.#makeRoom(counts, current)
-    const positions = rows.map((row) => positionOfToken(this.#options.positions, this.#lengths[row]!))
+    const positions = rows.map((row) => this.#options.prompts.positionOf(row, this.#lengths[row]!))
     for (const row of rows) this.#lengths[row]!++
     return this.#enqueue({
       rows,
@@ -183,7 +192,7 @@ export class Decoding implements AsyncIterable<Chosen[]> {
     made: number,
   ): Promise<UnderWay> {
     await current.choice!.done
-    const { prompts, positions } = this.#options
+    const { tokens: prompts, positionOf } = this.#options.prompts
     const ids = current.choice!.ids()
     for (const row of anew) this.#cache.release(row)
     const entering = prompts.map((prompt, row) => {
@@ -202,7 +211,7 @@ export class Decoding implements AsyncIterable<Chosen[]> {
       source: input('int32', ['given'], source),
       picks: Int32Array.from(source, (_, i) => i),
       positions: Int32Array.from(
-        entering.flatMap((tokens, row) => tokens.map((_, i) => positionOfToken(positions, starts[row]! + i))),
+        entering.flatMap((tokens, row) => tokens.map((_, i) => positionOf(row, starts[row]! + i))),
       ),
       made,
     })
@@ -222,9 +231,10 @@ export class Decoding implements AsyncIterable<Chosen[]> {
     picks: Int32Array
     positions: Int32Array
     made: number
+    lead?: Lead<Input> | undefined
   }): UnderWay {
     const { step } = this.#options
-    const { rows, counts, source, picks, positions, made } = tokens
+    const { rows, counts, source, picks, positions, made, lead } = tokens
     const offsets = Int32Array.from([0, ...running(counts)])
     const { pools, lengths, readSlots, writeSlots } = this.#cache.extend(counts)
     const args = {
@@ -232,6 +242,7 @@ export class Decoding implements AsyncIterable<Chosen[]> {
       picks: input('int32', ['tokens'], picks),
       positions: input('int32', ['tokens'], positions),
       offsets: input('int32', ['sequences + 1'], offsets),
+      reach: this.#options.together ? reachInput(positions, this.#begun[0]! + made - 1) : undefined,
       lastRows: input(
         'int32',
         ['live'],
@@ -247,6 +258,7 @@ export class Decoding implements AsyncIterable<Chosen[]> {
           blockTable: input('int32', ['sequences', 'blocks'], blockTable),
         })),
         lengths: input('int32', ['sequences'], lengths),
+        lead,
       },
       cross: this.#cross,
     } as unknown as StepArguments
@@ -288,6 +300,12 @@ export class Decoding implements AsyncIterable<Chosen[]> {
     done.catch(() => {}) // looked at when its turn comes, or not at all
     this.#options.track(done)
   }
+}
+
+function reachInput(positions: Int32Array, last: number): object {
+  const reach = reachOf(positions, last)
+  const put = ({ dims, data }: HostArray) => input('int32', dims, data as Int32Array)
+  return { positions: put(reach.positions), offsets: put(reach.offsets) }
 }
 
 function release(step: UnderWay | undefined): void {

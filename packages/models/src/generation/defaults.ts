@@ -12,20 +12,29 @@ const movedKeys =
   )
 
 /**
- * generation_config.json where a folder has none, and of a new model: what config.json says of generation, over the
- * family's defaults, as transformers' `GenerationConfig.from_model_config` takes it.
+ * generation_config.json of a new model: what its configuration says of generation, over the family's defaults, as
+ * transformers' `GenerationConfig.from_model_config` takes it.
  */
 export function generationConfigOf(config: ModelConfig): Record<string, unknown> {
   const { bosTokenId, eosTokenId, padTokenId, decoderStartTokenId } = config
-  const json = config.toJSON()
-  const moved = Object.fromEntries(movedKeys.filter((key) => key in json).map((key) => [key, json[key]]))
-  const all = {
+  return withoutNulls({
     ...config.generationDefaults,
-    ...moved,
+    ...moved(config),
     bos_token_id: bosTokenId,
     eos_token_id: eosTokenId,
     pad_token_id: padTokenId,
     decoder_start_token_id: decoderStartTokenId,
-  }
-  return Object.fromEntries(Object.entries(all).filter(([, value]) => value != null))
+  })
 }
+
+/** The same where a folder has none: config.json as it stands; transformers adds no defaults of the family then. */
+export const storedGenerationConfig = (config: ModelConfig): Record<string, unknown> =>
+  withoutNulls(moved(config))
+
+function moved(config: ModelConfig): Record<string, unknown> {
+  const json = config.toJSON()
+  return Object.fromEntries(movedKeys.filter((key) => key in json).map((key) => [key, json[key]]))
+}
+
+const withoutNulls = (settings: Record<string, unknown>): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(settings).filter(([, value]) => value != null))

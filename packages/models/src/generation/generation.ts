@@ -1,14 +1,15 @@
 import { checkOptions, OptionError, UnsupportedError, type Tensor } from '@tiny/core'
 import type { Backbone, CacheShape } from '../blocks/stack.js'
-import type { Batch, HostArray } from '../inputs/batch.js'
+import { hasPadding, type Batch, type HostArray } from '../inputs/batch.js'
 import { companions } from '../inputs/pack.js'
-import { columnPositions } from '../inputs/positions.js'
-import { toIntegerRows, type IntegerRows, type RowsInput } from '../inputs/rows.js'
+import { toIntegerRows, type RowsInput } from '../inputs/rows.js'
+import { refuseInputs } from '../inputs/targets.js'
 import { packTokens, roomOf, type TokenSpec } from '../inputs/tokens.js'
 import { toInputs } from '../outputs/run.js'
 import { Decoding, type Chosen, type Cross } from './decode.js'
 import { RowProcessors } from './decode-processors.js'
 import { defaultNewTokens, type Settings } from './options.js'
+import { decoderPrompts, encoderDecoderPrompts, impliedMask, type Prompts } from './prompts.js'
 import type { Encode, Step } from './step.js'
 import { StopStrings } from './stop-strings.js'
 
@@ -17,11 +18,16 @@ export interface GenerateInputs {
   readonly inputIds: RowsInput
   /** 1 for tokens, 0 for padding on either side. */
   readonly attentionMask?: RowsInput | undefined
+  /** Encoder–decoders: what the decoder's text begins with, behind the start token; with its mask. */
+  readonly decoderInputIds?: RowsInput | undefined
+  readonly decoderAttentionMask?: RowsInput | undefined
   // Of encodeBatch's result; see ModelInputs.
   readonly offsets?: unknown
   readonly sequenceIds?: unknown
   readonly overflowToSampleMapping?: unknown
 }
+
+const inputNames = ['inputIds', 'attentionMask', 'decoderInputIds', 'decoderAttentionMask']
 
 export type FinishReason = 'eos' | 'length' | 'stop' | 'abort'
 
@@ -52,30 +58,45 @@ export class Generation implements AsyncIterable<Chosen[]> {
   readonly #generator: Generator
   readonly #settings: Settings
   readonly #source: Batch<HostArray>
-  readonly #prompts: readonly Int32Array[]
+  readonly #prompts: Prompts
   readonly #limits: readonly number[]
   readonly #given: readonly Int32Array[]
-  readonly #before: readonly (readonly number[])[]
+  /** Whether rows were padded, so that their frequencies are those of the longest. */
+  readonly #together: boolean
   readonly #rows: readonly Row[]
   readonly #stops: StopStrings | undefined
 
   /** @throws OptionError, IndexError and the like, naming the input, its row and its column. */
   constructor(generator: Generator, inputs: GenerateInputs, settings: Settings) {
-    checkOptions(inputs, ['inputIds', 'attentionMask', ...companions], 'the inputs of generate')
+    checkOptions(inputs, [...inputNames, ...companions], 'the inputs of generate')
     if (inputs.inputIds === undefined) throw new OptionError('inputIds is missing', { input: 'inputIds' })
     const ids = toIntegerRows(inputs.inputIds, 'inputIds')
-    const mask =
-      inputs.attentionMask === undefined ? undefined : toIntegerRows(inputs.attentionMask, 'attentionMask')
     const { tokens, output } = generator
     const pair = 'encoder' in generator.backbone
+    const implied = pair ? undefined : impliedMask(ids, settings)
+    const mask =
+      inputs.attentionMask === undefined ? implied : toIntegerRows(inputs.attentionMask, 'attentionMask')
     // Prompts' positions count real tokens, so columns beyond the table are no error where they are padding.
     const spec = pair ? tokens : { ...tokens, maxPositions: undefined }
     this.#source = packTokens({ ids, mask }, spec, { sizes: { tokens: 'encoderTokens' } }).batch
-    this.#prompts = pair ? startTokens(settings, ids, output.vocabSize) : realTokens(ids, mask)
-    this.#limits = this.#prompts.map(({ length }, row) => limitOf(settings, length, row, roomOf(output)))
+    if (!pair) refuseInputs('a decoder', inputs, ['decoderInputIds', 'decoderAttentionMask'])
+    const start = {
+      startTokenId: settings.decoderStartTokenId,
+      ids: inputs.decoderInputIds,
+      mask: inputs.decoderAttentionMask,
+      count: ids.rows.length,
+    }
+    this.#prompts = pair
+      ? encoderDecoderPrompts(start, output)
+      : decoderPrompts(this.#source, { ids, mask }, output)
+    const { lengths, rows } = this.#prompts
+    this.#limits = rows.map(({ length }, row) =>
+      limitOf(settings, { row, given: length, taken: lengths[row]! }, roomOf(output)),
+    )
     this.#given = ids.rows
-    this.#before = pair ? this.#prompts.map((prompt) => [...prompt]) : ids.rows.map((row) => [...row])
-    this.#rows = this.#prompts.map(() => ({ ids: [], reason: undefined }))
+    const { backbone } = generator
+    this.#together = !('encoder' in backbone) && backbone.reaches === true && hasPadding(mask)
+    this.#rows = this.#limits.map(() => ({ ids: [], reason: undefined }))
     this.#generator = generator
     this.#settings = settings
     const { stopStrings, tokenizer } = settings
@@ -84,7 +105,7 @@ export class Generation implements AsyncIterable<Chosen[]> {
 
   /** What there is so far. */
   get sequences(): number[][] {
-    return this.#rows.map(({ ids }, row) => [...this.#before[row]!, ...ids])
+    return this.#rows.map(({ ids }, row) => [...this.#prompts.rows[row]!, ...ids])
   }
 
   get finishReasons(): FinishReason[] {
@@ -99,8 +120,8 @@ export class Generation implements AsyncIterable<Chosen[]> {
       track,
       cache: cacheOf(backbone),
       vocabSize: output.vocabSize,
-      positions: output.positions ?? columnPositions,
       prompts: this.#prompts,
+      together: this.#together,
       cross: 'encoder' in backbone ? await this.#encodeSource() : undefined,
       limits: this.#limits,
       processors: this.#processors(),
@@ -127,7 +148,7 @@ export class Generation implements AsyncIterable<Chosen[]> {
   /** What changes the scores of each row; undefined where nothing does. */
   #processors(): RowProcessors[] | undefined {
     const { vocabSize } = this.#generator.output
-    const processors = this.#before.map(
+    const processors = this.#prompts.rows.map(
       (before, row) =>
         new RowProcessors(this.#settings.processors, {
           before,
@@ -154,40 +175,28 @@ export class Generation implements AsyncIterable<Chosen[]> {
 
 function cacheOf(backbone: Backbone): CacheShape {
   if (backbone.cache !== undefined) return backbone.cache
-  throw new UnsupportedError('an encoder does not generate', {})
+  throw new UnsupportedError('a model whose tokens see what follows them does not generate', {})
 }
 
-function startTokens(
-  { decoderStartTokenId: start }: Settings,
-  { rows }: IntegerRows,
-  vocabSize: number,
-): Int32Array[] {
-  if (start === undefined) {
-    throw new OptionError('the configuration has no decoder_start_token_id: give decoderStartTokenId', {
-      option: 'decoderStartTokenId',
-    })
-  }
-  if (Number.isInteger(start) && start >= 0 && start < vocabSize) return rows.map(() => Int32Array.of(start))
-  throw new OptionError(`decoderStartTokenId ${start} is outside the vocabulary of ${vocabSize}`, {
-    option: 'decoderStartTokenId',
-  })
+/** A prompt: columns as they were given, and positions that they have taken. */
+interface Begun {
+  readonly row: number
+  readonly given: number
+  readonly taken: number
 }
-
-const realTokens = ({ rows }: IntegerRows, mask: IntegerRows | undefined): Int32Array[] =>
-  rows.map((row, i) => (mask === undefined ? row : row.filter((_, column) => mask.rows[i]![column] === 1)))
 
 /** New tokens that a row may have. @throws OptionError where the table of positions has no room for them. */
 function limitOf(
   { maxNewTokens, maxLength }: Settings,
-  promptLength: number,
-  row: number,
+  { row, given, taken: promptLength }: Begun,
   positions: number | undefined,
 ): number {
   const room = positions === undefined ? Infinity : positions - promptLength
-  const asked = maxNewTokens ?? (maxLength === undefined ? undefined : maxLength - promptLength)
+  // As in transformers, padding is part of a text's length.
+  const asked = maxNewTokens ?? (maxLength === undefined ? undefined : maxLength - given)
   if (asked !== undefined && asked < 1) {
     throw new OptionError(
-      `row ${row} has ${promptLength} tokens: maxLength ${maxLength} leaves no room for new ones`,
+      `row ${row} has ${given} tokens: maxLength ${maxLength} leaves no room for new ones`,
       {
         option: 'maxLength',
         row,

@@ -1,5 +1,6 @@
 import { OptionError } from '@tiny/core'
 import { outputTokens } from '../family.js'
+import { generatedTokens } from '../inputs/tokens.js'
 import { PreTrainedModel, type ModelParts } from '../model.js'
 import type { ChatMessage, Tokenizer } from '../tokenizer/index.js'
 import { Generation, type FinishReason, type GenerateInputs } from './generation.js'
@@ -97,9 +98,10 @@ export class GenerativeModel extends PreTrainedModel {
 
   #begin(inputs: GenerateInputs, options: GenerateOptions): Generation {
     const tokens = this.family.tokens(this.config)
-    const output = outputTokens(this.family, this.config)
-    const settings = readSettings(options, this.generationConfig, this.config, output.vocabSize)
     const { backbone } = this.network
+    const read = outputTokens(this.family, this.config)
+    const output = 'encoder' in backbone ? read : generatedTokens(read)
+    const settings = readSettings(options, this.generationConfig, this.config, output.vocabSize)
     if (options.decoderStartTokenId !== undefined && !('encoder' in backbone)) {
       throw new OptionError(
         'decoderStartTokenId is for encoder–decoders; a decoder goes on from its prompt',

@@ -8,10 +8,10 @@ const read = (options: object | null = {}, file: Record<string, unknown> = {}) =
   readSettings(options as GenerateOptions, file, config, 40)
 
 describe('options', () => {
-  it('stand over the file, which stands over the configuration', () => {
+  it('stand over the file; the configuration names no end', () => {
     expect(read()).toMatchObject({
       maxNewTokens: undefined,
-      eosTokenIds: [7],
+      eosTokenIds: [],
       processors: { minNewTokens: 0, repetitionPenalty: 1, badWordsIds: [] },
       onAbort: 'reject',
     })
@@ -39,7 +39,6 @@ describe('options', () => {
     ['numReturnSequences', 2],
     ['temperature', 0.7],
     ['topK', 5],
-    ['renormalizeLogits', true],
     ['guidanceScale', 1.5],
     ['assistantModel', {}],
     ['jsonSchema', {}],
@@ -48,10 +47,11 @@ describe('options', () => {
     expect(() => read({ [option]: value })).toThrow(expect.objectContaining({ code: 'UNSUPPORTED', option }))
   })
 
-  it('that switch such a mode off are taken', () => {
+  it('that switch such a mode off, or change no greedy choice, are taken', () => {
     expect(() =>
       read({ doSample: false, numBeams: 1, repetitionPenalty: 1, badWordsIds: [], temperature: undefined }),
     ).not.toThrow()
+    expect(() => read({ renormalizeLogits: true }, { renormalize_logits: true })).not.toThrow()
   })
 
   it('of the file that would change the tokens are refused, unless the call says otherwise', () => {
@@ -66,7 +66,12 @@ describe('options', () => {
   })
 
   it('that change scores stand over the file, which null switches off', () => {
-    const file = { repetition_penalty: 1.1, forced_bos_token_id: 5, bad_words_ids: [[7], [3], [7, 7]] }
+    const file = {
+      eos_token_id: 7,
+      repetition_penalty: 1.1,
+      forced_bos_token_id: 5,
+      bad_words_ids: [[7], [3], [7, 7]],
+    }
     expect(read({}, file).processors).toMatchObject({
       repetitionPenalty: 1.1,
       forcedBosTokenId: 5,

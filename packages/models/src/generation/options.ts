@@ -19,7 +19,8 @@ export interface GenerateOptions extends ProcessorOptions {
   /** Ends a row whose new text holds one of these; needs `tokenizer`. */
   readonly stopStrings?: string | readonly string[] | undefined
   readonly tokenizer?: Tokenizer | undefined
-  readonly decoderStartTokenId?: number | undefined
+  /** Encoder–decoders: what the decoder's text begins with; a list has one for each row. */
+  readonly decoderStartTokenId?: number | readonly number[] | undefined
   readonly signal?: AbortSignal | undefined
   /** What an abort does: reject with the signal's reason (default), or return what there is. */
   readonly onAbort?: 'reject' | 'return' | undefined
@@ -34,8 +35,10 @@ export interface Settings {
   readonly maxNewTokens: number | undefined
   readonly maxLength: number | undefined
   readonly eosTokenIds: readonly number[]
+  /** What of a decoder's prompts without a mask is padding. */
+  readonly padTokenId: number | undefined
   readonly processors: ProcessorSettings
-  readonly decoderStartTokenId: number | undefined
+  readonly decoderStartTokenId: number | readonly number[] | undefined
   readonly stopStrings: readonly string[]
   readonly tokenizer: Tokenizer | undefined
   readonly signal: AbortSignal | undefined
@@ -79,7 +82,8 @@ const notYet: Readonly<Record<string, readonly unknown[]>> = {
   numReturnSequences: [1],
   penaltyAlpha: [],
   promptLookupNumTokens: [],
-  renormalizeLogits: [false],
+  // No greedy choice depends on it.
+  renormalizeLogits: [false, true],
   seed: [],
   temperature: [1],
   tokenHealing: [false],
@@ -135,8 +139,7 @@ export function readSettings(
   }
   const pick = <K extends keyof GenerateOptions>(name: K) =>
     options[name] ?? (fromFile[name] as GenerateOptions[K])
-  const eos =
-    options.eosTokenId ?? (fromFile['eosTokenId'] as number | number[] | undefined) ?? config.eosTokenId
+  const eos = options.eosTokenId ?? (fromFile['eosTokenId'] as number | number[] | undefined)
   const outside = idsOf(options.eosTokenId).find((id) => id >= vocabSize)
   if (outside !== undefined) {
     throw new OptionError(`eosTokenId ${outside} is outside the vocabulary of ${vocabSize}`, {
@@ -155,6 +158,7 @@ export function readSettings(
     ),
     maxLength: count('maxLength', pick('maxLength'), 1),
     eosTokenIds,
+    padTokenId: fromFile['padTokenId'] as number | undefined,
     // null switches off what the file asks for.
     processors: readProcessorSettings(
       (name) => (options[name] === undefined ? fromFile[name] : options[name]),

@@ -16,11 +16,12 @@ import {
   SelfMixer,
   kernelOptions,
   type CrossMixer,
+  type Lead,
   type Mixer,
   type Recurrence,
   type Scores,
 } from '../blocks/mixer.js'
-import type { Batch } from '../inputs/batch.js'
+import type { Batch, Reach } from '../inputs/batch.js'
 import type { Network } from '../network.js'
 import type { KeysAndValues } from './block-pool.js'
 import type { LayerMemory, States } from './cache.js'
@@ -34,6 +35,7 @@ export interface StepArguments {
   positions: Tensor // int32 [tokens]
   /** Where each sequence's begin; sequences that are done have none. */
   offsets: Tensor // int32 [sequences + 1]
+  reach?: Reach<Tensor> | undefined
   /** Rows to choose a next token at: the last of each sequence that goes on. */
   lastRows: Tensor // int32 [live]
   /** Of the logits, where they are known before the step runs. */
@@ -53,6 +55,7 @@ interface CacheArguments {
   slots: Tensor // int32 [tokens]
   blockTable: Tensor // int32 [sequences, blocks]
   lengths: Tensor // int32 [sequences]
+  lead?: Lead<Tensor> | undefined
 }
 
 /** An encoder's keys and values of every layer. */
@@ -121,11 +124,12 @@ class CachedMixer implements Mixer {
   }
 
   recur(layer: number): Recurrence {
-    const { layers, readSlots, writeSlots } = this.#cache
+    const { layers, readSlots, writeSlots, lead } = this.#cache
     const { convolution, scan } = layers[layer] as States<Tensor>
     const rows = { readSlots, writeSlots }
     return {
       offsets: this.#offsets,
+      lead,
       memory: {
         convolution: convolution && { cache: convolution, ...rows },
         scan: { cache: scan, ...rows },
@@ -176,13 +180,17 @@ export function compileStep(network: Network, name: string): Step {
 /** [live, vocabulary] */
 function logitsOf(
   { backbone, head }: Network,
-  { source, picks, positions, offsets, lastRows, cache, cross }: StepArguments,
+  { source, picks, positions, offsets, reach, lastRows, cache, cross }: StepArguments,
 ): Tensor {
   const stack = 'encoder' in backbone ? backbone.decoder : backbone.stack
   const inputIds = gatherRows(source.reshape([source.dim(0), 1]), picks).reshape([picks.dim(0)])
-  const hidden = stack.forward({ inputIds, positions, offsets }, new CachedMixer(offsets, cache), {
-    cross: cross && new KeptMixer(offsets, cross),
-  })
+  const hidden = stack.forward(
+    { inputIds, positions, offsets, ...(reach && { reach }) },
+    new CachedMixer(offsets, cache),
+    {
+      cross: cross && new KeptMixer(offsets, cross),
+    },
+  )
   return (head as unknown as NextToken).logits(gatherRows(hidden, lastRows))
 }
 

@@ -119,23 +119,30 @@ describe('multiple choice', () => {
     { summary_type: 'mean', summary_activation: 'tanh' },
     { summary_type: 'cls_index', summary_activation: null },
     { summary_type: 'first', summary_use_proj: false, summary_activation: null },
+    { summary_type: 'first', summary_activation: '' },
   ])('of ELECTRA with %j looks at padding as transformers does', async (changes) => {
     const config = { ...configs['electra']!, ...changes } as Record<string, unknown>
     const { model, tensors } = await make('MultipleChoice', config)
-    const row = { ids: [4, 5, 6, 0, 0], mask: [1, 1, 1, 0, 0] }
-    const { logits } = await model.run({ inputIds: [[row.ids]], attentionMask: [[row.mask]] })
-    const states = encoderStates(tensors, config, row)
-    const pooled: Rows =
-      config['summary_type'] === 'mean'
-        ? [Float64Array.from(states[0]!, (_, j) => states.reduce((a, r) => a + r[j]!, 0) / states.length)]
-        : config['summary_type'] === 'first'
-          ? first(states)
-          : states.slice(-1)
+    const rows = [
+      { ids: [4, 5, 6, 0, 0], mask: [1, 1, 1, 0, 0] },
+      { ids: [0, 7, 8, 9, 3], mask: [0, 1, 1, 1, 1] },
+    ]
+    const { logits } = await model.run({
+      inputIds: [rows.map((row) => row.ids)],
+      attentionMask: [rows.map((row) => row.mask)],
+    })
+    const pooled: Rows = rows.flatMap((row) => {
+      const states = encoderStates(tensors, config, row)
+      if (config['summary_type'] !== 'mean') {
+        return config['summary_type'] === 'first' ? first(states) : states.slice(-1)
+      }
+      return [Float64Array.from(states[0]!, (_, j) => states.reduce((a, r) => a + r[j]!, 0) / states.length)]
+    })
     const act =
       config['summary_activation'] === undefined ? 'gelu' : (config['summary_activation'] as string | null)
     const steps: Step[] = [
       ...(config['summary_use_proj'] === false ? [] : ['sequence_summary.summary']),
-      ...(act === null ? [] : [{ act }]),
+      ...(act ? [{ act }] : []),
       'classifier',
     ]
     expect(off(logits, applySteps(tensors, steps, pooled))).toBeLessThan(bar)

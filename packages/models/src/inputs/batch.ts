@@ -20,6 +20,8 @@ export interface Batch<T> {
   readonly columns?: T // int32 [tokens]
   /** Where padding is computed as transformers computes it, since a loss was asked for there. */
   readonly padding?: Padding<T>
+  /** Of padded rows, which are taken to be as long as the longest one. */
+  readonly reach?: Reach<T>
   /** Row of the last token of each sequence, or of the one that its head stands on. */
   readonly lastRows?: T // int32 [sequences]
   readonly encoder?: Batch<T>
@@ -43,6 +45,29 @@ export interface Batch<T> {
   /** 0, 1, 2, …: one query for each sequence. */
   readonly eachSequence?: T // int32 [sequences + 1]
 }
+
+/**
+ * How far the rows of a padded rectangle reach together, where rotary frequencies depend on a sequence's length: positions
+ * of the tokens and, behind them, the last one of all. Padding is the caller's word that rows belong together, as in
+ * transformers; rows of their own length keep to themselves.
+ */
+export interface Reach<T> {
+  readonly positions: T // int32 [tokens + 1]
+  /** 0, tokens + 1: one sequence. */
+  readonly offsets: T // int32 [2]
+}
+
+/** @param last the last position of the longest row, padding included. */
+export function reachOf(positions: Int32Array, last: number): Reach<HostArray> {
+  const all = new Int32Array(positions.length + 1)
+  all.set(positions)
+  all[positions.length] = last
+  return { positions: int32(all, 'tokens + 1'), offsets: int32([0, all.length], 2) }
+}
+
+/** Whether a mask leaves anything out. */
+export const hasPadding = (mask: { readonly rows: readonly Int32Array[] } | undefined): boolean =>
+  mask?.rows.some((row) => row.includes(0)) === true
 
 /** Sequences that are the choices of examples. */
 export interface Choices<T> {
@@ -99,7 +124,7 @@ export function mapBatch<A, B>(batch: Batch<A>, map: (array: A) => B): Batch<B> 
 }
 
 type Tree<T> = { readonly [name: string]: T | Tree<T> | undefined }
-const branches = new Set(['encoder', 'padding', 'blind', 'choices'])
+const branches = new Set(['encoder', 'padding', 'blind', 'choices', 'reach'])
 
 function mapTree<A, B>(tree: Tree<A>, map: (array: A) => B): Tree<B> {
   const mapped: Record<string, B | Tree<B>> = {}

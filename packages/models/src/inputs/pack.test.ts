@@ -335,6 +335,8 @@ describe('the row that a head stands on', () => {
 
   it('is the last one without an id of padding', () => {
     expect(rows({ inputIds: [[5, 6, 0], [0]] }, { pool: 'last' })).toEqual({ rows: [2, 3], tokens: 4 })
+    const masked = { inputIds: [[5, 6, 0]], attentionMask: [[0, 1, 0]] }
+    expect(rows(masked, { pool: 'last' })).toEqual({ rows: [2], tokens: 3 })
   })
 })
 

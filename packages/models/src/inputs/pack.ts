@@ -2,7 +2,7 @@ import { checkOptions, OptionError, ShapeError } from '@tiny/core'
 import type { SentencePairOptions, Shift } from '../family.js'
 import { poolsPadding, type Pool } from '../blocks/pooling.js'
 import type { Task } from '../task.js'
-import { int32, type Batch, type HostArray, type Layout } from './batch.js'
+import { hasPadding, int32, reachOf, type Batch, type HostArray, type Layout } from './batch.js'
 import { flattenChoices } from './choices.js'
 import {
   toIntegerRows,
@@ -12,6 +12,7 @@ import {
   type RowsInput,
 } from './rows.js'
 import {
+  countsPadding,
   readDecoderIds,
   readDecoderLabels,
   refuseInputs,
@@ -19,8 +20,8 @@ import {
   tokenTargets,
   type ProblemType,
 } from './targets.js'
-import { readTargets } from './task-targets.js'
-import { packTokens, type PackedTokens, type TokenSpec } from './tokens.js'
+import { readTargets, type Targets } from './task-targets.js'
+import { packTokens, paddingIsRead, type PackedTokens, type TokenSpec } from './tokens.js'
 import { ignored, requireSameShape } from './validate.js'
 
 /** What a model is run on: transformers' names in camelCase. Arrays are copied at the call. */
@@ -33,6 +34,8 @@ export interface ModelInputs {
   readonly tokenTypeIds?: RowsInput | ChoicesInput | undefined
   /** Encoder–decoders: default the labels, moved right by one. */
   readonly decoderInputIds?: RowsInput | undefined
+  /** 1 for the decoder's tokens, 0 for its padding; without one all are tokens, as in transformers. */
+  readonly decoderAttentionMask?: RowsInput | undefined
   /** A class (or target) for each row, or a label for each token; -100 counts for nothing. */
   readonly labels?: RowsInput | ColumnInput | undefined
   readonly startPositions?: ColumnInput | undefined
@@ -54,6 +57,8 @@ export const companions = ['offsets', 'sequenceIds', 'overflowToSampleMapping']
 export interface PackSpec {
   readonly task: Task
   readonly tokens: TokenSpec
+  /** Whether rotary frequencies depend on how far rows reach. */
+  readonly reaches?: boolean | undefined
   /** Labels to choose from: classes, or the vocabulary. */
   readonly classes: number
   readonly problemType?: ProblemType | undefined
@@ -95,6 +100,7 @@ const inputNames = [
   'positionIds',
   'tokenTypeIds',
   'decoderInputIds',
+  'decoderAttentionMask',
   'labels',
   'startPositions',
   'endPositions',
@@ -136,7 +142,7 @@ function readTokens(inputs: ModelInputs, { typeVocabSize, ignoresTypes = false }
 
 /** An encoder's or a decoder's batch. */
 function packStack(inputs: ModelInputs, spec: PackSpec): Packed {
-  refuseInputs(`AutoModelFor${spec.task}`, inputs, ['decoderInputIds'])
+  refuseInputs(`AutoModelFor${spec.task}`, inputs, ['decoderInputIds', 'decoderAttentionMask'])
   const flat = spec.task === 'MultipleChoice' ? flattenChoices(inputs) : undefined
   const rows = readTokens(flat?.inputs ?? inputs, spec.tokens)
   const { ids, mask } = rows
@@ -144,16 +150,28 @@ function packStack(inputs: ModelInputs, spec: PackSpec): Packed {
   const chosen = columnsOf(spec, ids)
   const tokens = packTokens(rows, spec.tokens, {
     computePadding:
-      targets?.countsPadding === true || (hasPadding(mask) && looksAtPadding(spec.pool, chosen, mask)),
+      targets?.countsPadding === true ||
+      paddingIsRead(mask, spec.tokens) ||
+      looksAtPadding(spec.pool, chosen, mask),
   })
+  const reach =
+    spec.reaches === true && hasPadding(mask)
+      ? { reach: reachOf(tokens.batch.positions.data as Int32Array, lastPosition(rows)) }
+      : {}
   return {
-    batch: { ...tokens.batch, ...targets?.of(tokens), lastRows: lastRowsOf(tokens, chosen) },
+    batch: { ...tokens.batch, ...reach, ...targets?.of(tokens), lastRows: lastRowsOf(tokens, chosen) },
     layout: tokens.layout,
     labelled: targets !== undefined,
     problemType: targets?.problemType,
     ...(flat === undefined ? {} : { choices: flat.choices }),
   }
 }
+
+/** The last position of a rectangle, padding included. */
+const lastPosition = ({ ids, positionIds }: ReturnType<typeof readTokens>): number =>
+  positionIds === undefined
+    ? Math.max(...ids.rows.map((row) => row.length - 1))
+    : Math.max(...positionIds.rows.map((row) => row.reduce((most, position) => Math.max(most, position), 0)))
 
 /** An encoder–decoder's batch: the decoder's tokens, with the encoder's inside. */
 function packPair(inputs: ModelInputs, spec: PackSpec, decoder: DecoderSpec, forTraining: boolean): Packed {
@@ -165,11 +183,15 @@ function packPair(inputs: ModelInputs, spec: PackSpec, decoder: DecoderSpec, for
     inputs.decoderInputIds === undefined
       ? undefined
       : readDecoderIds(inputs.decoderInputIds, count, vocabSize)
-  const pair = (ids: IntegerRows, targetsOf: (tokens: PackedTokens) => Partial<Batch<HostArray>>) => {
-    const tokens = packTokens({ ids }, decoder.tokens)
-    const lastRows = lastRowsOf(tokens, columnsOf(spec, source.ids))
+  const mask = rowsOf(inputs.decoderAttentionMask, 'decoderAttentionMask')
+  const pair = (ids: IntegerRows, targets: Pick<Targets, 'countsPadding' | 'of'> | undefined) => {
+    const chosen = columnsOf(spec, source.ids)
+    const tokens = packTokens({ ids, mask }, decoder.tokens, {
+      computePadding: targets?.countsPadding === true || looksAtPadding(spec.pool, chosen, mask),
+    })
+    const lastRows = lastRowsOf(tokens, chosen)
     return {
-      batch: { ...tokens.batch, ...targetsOf(tokens), lastRows, encoder: encoder.batch },
+      batch: { ...tokens.batch, ...targets?.of(tokens), lastRows, encoder: encoder.batch },
       layout: tokens.layout,
       encoderLayout: encoder.layout,
     }
@@ -180,9 +202,9 @@ function packPair(inputs: ModelInputs, spec: PackSpec, decoder: DecoderSpec, for
     const ids =
       given ?? (headed || decoder.shift.fromInputs ? shiftRight(source.ids, decoder) : noDecoderIds())
     if (spec.pool === 'eos') requireSameShape(source.ids, ids)
-    const targets = readTargets({ inputs, spec, ids, mask: undefined, choices: 1 })
+    const targets = readTargets({ inputs, spec, ids, mask, choices: 1 })
     return {
-      ...pair(ids, (tokens) => targets?.of(tokens) ?? {}),
+      ...pair(ids, targets),
       labelled: targets !== undefined,
       problemType: targets?.problemType,
     }
@@ -195,12 +217,19 @@ function packPair(inputs: ModelInputs, spec: PackSpec, decoder: DecoderSpec, for
   ])
   let labels =
     inputs.labels === undefined ? undefined : readDecoderLabels(inputs.labels as RowsInput, count, vocabSize)
-  if (labels !== undefined && forTraining && given === undefined) labels = withoutTail(labels)
+  if (labels !== undefined && forTraining && given === undefined && mask === undefined)
+    labels = withoutTail(labels)
   const fromInputs = decoder.shift.fromInputs ? source.ids : undefined
   const ids = given ?? shiftRight(labels ?? fromInputs ?? noDecoderIds(), decoder)
   if (labels !== undefined) requireSameShape(ids, labels)
   return {
-    ...pair(ids, (tokens) => (labels === undefined ? {} : tokenTargets(labels, tokens, false))),
+    ...pair(
+      ids,
+      labels && {
+        countsPadding: countsPadding(labels, mask, false),
+        of: (tokens) => tokenTargets(labels, tokens, false),
+      },
+    ),
     labelled: labels !== undefined,
   }
 }
@@ -225,6 +254,8 @@ function columnsOf({ pool, padTokenId, eosTokenId }: PackSpec, ids: IntegerRows)
       ),
     )
   }
+  // Without an id of padding transformers takes one row at a time, and its last column whatever the mask.
+  if (pool === 'last' && ids.rows.length === 1) return [ids.rows[0]!.length - 1]
   if (pool !== 'eos') return undefined
   const ends = [eosTokenId ?? []].flat()
   return ids.rows.map((row, i) => {
@@ -245,7 +276,10 @@ const looksAtPadding = (
   pool: Pool | undefined,
   columns: readonly number[] | undefined,
   mask: IntegerRows | undefined,
-): boolean => poolsPadding(pool) || columns?.some((column, row) => mask?.rows[row]![column] === 0) === true
+): boolean =>
+  hasPadding(mask) &&
+  (poolsPadding(pool, mask?.rows.some(([first]) => first === 0) === true) ||
+    columns?.some((column, row) => mask?.rows[row]![column] === 0) === true)
 
 /** The packed row of the column chosen in each sequence; the last one's unless any was. */
 function lastRowsOf(tokens: PackedTokens, columns: readonly number[] | undefined): HostArray {
@@ -254,8 +288,6 @@ function lastRowsOf(tokens: PackedTokens, columns: readonly number[] | undefined
     columns?.map((column, row) => tokens.rowOf(row, column)) ?? ends.subarray(1).map((end) => end - 1)
   return int32(rows, 'sequences')
 }
-
-const hasPadding = (mask: IntegerRows | undefined) => mask?.rows.some((row) => row.includes(0)) === true
 
 /** Rows without their trailing -100; one column stays. */
 function withoutTail(labels: IntegerRows): IntegerRows {

@@ -13,6 +13,8 @@ export interface PositionRule {
   readonly offset?: number
   /** Of 'ids'. */
   readonly padTokenId?: number
+  /** Whether a prompt's padding has positions where a decoder generates, too: transformers' class takes none (BART). */
+  readonly paddingCounts?: boolean
 }
 
 /** Positions of every column of every row. */

@@ -15,11 +15,27 @@ export interface TokenSpec {
   readonly typeVocabSize?: number | undefined
   /** Whether a model without kinds of tokens is given them all the same, by its tokenizer (DeBERTa). */
   readonly ignoresTypes?: boolean
+  /** Whether what a row makes of its tokens depends on padding between them (a recurrence), or before them, too. */
+  readonly readsPadding?: 'between' | 'before' | undefined
 }
+
+/** Whether tokens of a row read padding, so that it is computed. */
+export const paddingIsRead = (mask: IntegerRows | undefined, { readsPadding }: TokenSpec): boolean =>
+  readsPadding !== undefined &&
+  mask?.rows.some((row) => {
+    const first = row.indexOf(1)
+    return (readsPadding === 'before' && first > 0) || row.subarray(first, row.lastIndexOf(1)).includes(0)
+  }) === true
 
 /** Tokens of a row that the table of positions has room for; undefined where positions have no bound. */
 export const roomOf = ({ maxPositions, positions = columnPositions }: TokenSpec): number | undefined =>
   maxPositions === undefined ? undefined : maxPositions - positionOfToken(positions, 0)
+
+/** The same where a decoder generates: transformers' `generate` numbers real tokens itself, whatever their ids. */
+export const generatedTokens = (spec: TokenSpec): TokenSpec =>
+  spec.positions?.paddingCounts === true
+    ? spec
+    : { ...spec, positions: { rule: 'columns', offset: spec.positions?.offset ?? 0 } }
 
 export interface TokenRows {
   readonly ids: IntegerRows

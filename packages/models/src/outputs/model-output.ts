@@ -28,6 +28,10 @@ export interface ModelOutput {
   /** The embeddings, then what follows each layer. */
   hiddenStates?: OutputArray[]
   attentions?: OutputArray[] // [rows, heads, columns, columns]
+  /** Of each layer that has a router; zeros at padding that no loss looked at. */
+  routerLogits?: OutputArray[] // [rows * columns, experts]
+  /** What balances experts, of which the loss has `router_aux_loss_coef` times. */
+  auxLoss?: number
   encoderLastHiddenState?: OutputArray
   encoderHiddenStates?: OutputArray[]
   encoderAttentions?: OutputArray[]
@@ -57,6 +61,12 @@ export class Presenter {
       data: data as Float32Array,
       ...(lengths === undefined ? {} : { lengths: [...lengths] }),
     }
+  }
+
+  /** The same rows without the dimension of columns. */
+  flatTokens(tensor: HostTensor): OutputArray {
+    const { rows, columns } = this.#layout
+    return { ...this.tokens(tensor), shape: [rows * columns, tensor.shape.at(-1)!] }
   }
 
   /** One row each. */

@@ -19,17 +19,29 @@ import { spread, spreadingOf, type Spreading } from './spread.js'
 export interface RunOptions {
   readonly outputHiddenStates?: boolean | undefined
   readonly outputAttentions?: boolean | undefined
+  /**
+   * Routers' logits of models with experts. A language model's loss then has the one that balances experts, too.
+   * Default: `output_router_logits` of the configuration.
+   */
+  readonly outputRouterLogits?: boolean | undefined
   /** Logits of every token (default), of each row's last, or none: a loss is computed without them. */
   readonly outputLogits?: boolean | 'all' | 'last' | undefined
   readonly signal?: AbortSignal | undefined
 }
 
-export const runOptions = ['outputHiddenStates', 'outputAttentions', 'outputLogits', 'signal']
+export const runOptions = [
+  'outputHiddenStates',
+  'outputAttentions',
+  'outputRouterLogits',
+  'outputLogits',
+  'signal',
+]
 
 /** What a plan depends on beside the structure of its batch. */
 interface Wanted {
   readonly hiddenStates: boolean
   readonly attentions: boolean
+  readonly routerLogits: boolean | undefined
   readonly logits: 'all' | 'last' | 'none'
   readonly loss: boolean
   readonly problemType: ProblemType | undefined
@@ -45,8 +57,11 @@ interface RunArguments {
 /** Results by name; which group says how they are laid out. `T` is Tensor in the plan, HostTensor when delivered. */
 interface RunResults<T> {
   loss?: T
+  auxLoss?: T
   /** A row for each token of the caller's rectangle, or for each of the encoder's. */
   tokens: Record<string, T | T[]>
+  /** The same, of a rectangle without a dimension of columns. */
+  flatTokens: Record<string, T[]>
   /** One number for each token. */
   numbers: Record<string, T>
   encoderTokens: Record<string, T | T[]>
@@ -70,8 +85,9 @@ export class Runner {
   async run(packed: Packed, options: RunOptions): Promise<ModelOutput> {
     const { batch, layout, encoderLayout, problemType } = packed
     const wanted: Wanted = {
-      hiddenStates: flagOf(options, 'outputHiddenStates'),
-      attentions: flagOf(options, 'outputAttentions'),
+      hiddenStates: flagOf(options, 'outputHiddenStates') ?? false,
+      attentions: flagOf(options, 'outputAttentions') ?? false,
+      routerLogits: flagOf(options, 'outputRouterLogits'),
       logits: logitsOf(options.outputLogits),
       loss: packed.labelled,
       problemType,
@@ -100,9 +116,12 @@ export class Runner {
 export const toInputs = (batch: Batch<HostArray>): Batch<Input> =>
   mapBatch(batch, ({ dtype, dims, data }) => input(dtype, dims, data))
 
-function flagOf(options: RunOptions, name: 'outputHiddenStates' | 'outputAttentions'): boolean {
-  const flag: unknown = options[name] ?? false
-  if (typeof flag === 'boolean') return flag
+function flagOf(
+  options: RunOptions,
+  name: 'outputHiddenStates' | 'outputAttentions' | 'outputRouterLogits',
+): boolean | undefined {
+  const flag: unknown = options[name] ?? undefined
+  if (flag === undefined || typeof flag === 'boolean') return flag
   throw new OptionError(`${name} is true or false, not ${JSON.stringify(flag)}`, { option: name })
 }
 
@@ -124,6 +143,7 @@ function outputsOf(network: Network, task: Task, args: RunArguments): RunResults
   const pair = 'encoder' in backbone
   const results: RunResults<Tensor> = {
     tokens: {},
+    flatTokens: {},
     numbers: {},
     encoderTokens: {},
     sequences: {},
@@ -154,6 +174,12 @@ function outputsOf(network: Network, task: Task, args: RunArguments): RunResults
 
   const { hiddenStates, encoderHidden, encoderHiddenStates, attentions, encoderAttentions, crossAttentions } =
     result
+  const { routerLogits, auxiliaryLoss } = result
+  if (routerLogits) results.flatTokens['routerLogits'] = routerLogits.map(own)
+  else if (wanted.routerLogits === true) {
+    throw new OptionError('outputRouterLogits: this model has no routers', { option: 'outputRouterLogits' })
+  }
+  if (auxiliaryLoss && head !== undefined) results.auxLoss = auxiliaryLoss.value
   if (hiddenStates) results.tokens[pair ? 'decoderHiddenStates' : 'hiddenStates'] = hiddenStates.map(own)
   if (encoderHidden) results.encoderTokens['encoderLastHiddenState'] = theirs(encoderHidden)
   if (encoderHiddenStates) results.encoderTokens['encoderHiddenStates'] = encoderHiddenStates.map(theirs)
@@ -178,6 +204,7 @@ function present(
   const theirs = encoderLayout && new Presenter(encoderLayout, batch.encoder!)
   const output: Record<string, unknown> = {}
   if (results.loss !== undefined) output['loss'] = results.loss.data[0]
+  if (results.auxLoss !== undefined) output['auxLoss'] = results.auxLoss.data[0]
   const put = <T>(values: Record<string, T | T[]>, present: (value: T, name: string) => unknown): void => {
     for (const [name, value] of Object.entries(values)) {
       output[name] = Array.isArray(value)
@@ -186,6 +213,7 @@ function present(
     }
   }
   put(results.tokens, (value) => own.tokens(value))
+  put(results.flatTokens, (value) => own.flatTokens(value))
   put(results.numbers, (value) => own.tokens(value, true))
   put(results.encoderTokens, (value) => theirs!.tokens(value))
   put(results.sequences, (value) => own.sequences(value))

@@ -58,12 +58,19 @@ export const logOfNumbers: Initialiser = (shape, dtype) => {
 export const normalWithZeroRow = (std: number, row: number | undefined): Initialiser =>
   withZeroRow(normal(std), row)
 
-/** The same draw, but for one row of zeros. */
-export function withZeroRow(draw: Initialiser, row: number | undefined): Initialiser {
+/** The row that nn.Embedding's `padding_idx` names, of which −1 is the last; none outside of the table. */
+export function paddingRow(paddingIdx: number | undefined, rows: number): number | undefined {
+  const row = paddingIdx === -1 ? rows - 1 : paddingIdx
+  return row !== undefined && row < rows ? row : undefined
+}
+
+/** The same draw, but for one row of zeros: that of padding. */
+export function withZeroRow(draw: Initialiser, paddingIdx: number | undefined): Initialiser {
   return (shape, dtype, place) => {
     const table = draw(shape, dtype, place)
     const [rows, width] = shape as [number, number]
-    if (row === undefined || row >= rows) return table
+    const row = paddingRow(paddingIdx, rows)
+    if (row === undefined) return table
     const parts: Tensor[] = [inDtype(full([1, width], 0), dtype)]
     if (row > 0) parts.unshift(sliceRows(table, 0, row))
     if (row + 1 < rows) parts.push(sliceRows(table, row + 1, rows - row - 1))

@@ -57,8 +57,8 @@ export async function loadWeights(
     if (fits) {
       for (const candidate of [stored, ...others]) read.add(candidate)
       await batch.add(weight, contentsOf(stored, file, weight.buffer ? undefined : options.dtype))
-    } else if (role !== 'backbone' && options.newHead) {
-      drawn.push(name)
+    } else if (role === 'computed' ? stored === undefined : role !== 'backbone' && options.newHead) {
+      if (role !== 'computed') drawn.push(name)
       const dtype = options.dtype ?? 'float32'
       await batch.add(
         weight,
@@ -147,7 +147,7 @@ function storedNames(
   const places = (spelling: string) =>
     prefix === ''
       ? [spelling]
-      : [spelling, spelling.startsWith(dotted) ? spelling.slice(dotted.length) : dotted + spelling]
+      : [spelling, ...(spelling.startsWith(dotted) ? [spelling.slice(dotted.length)] : []), dotted + spelling]
   return spelled.flatMap(places).filter((candidate) => file.has(candidate))
 }
 

@@ -27,6 +27,22 @@ export async function resolveTie(
   return { tied: await equal(file, embeddings, head), alsoNamed: {} }
 }
 
+/** Tables that a file holds beside the one which they repeat in other files, and that differ from it. */
+export async function differingTables(
+  repeated: Readonly<Record<string, string>>,
+  file: Checkpoint,
+  { prefix, names }: Pick<LoadOptions, 'prefix' | 'names'>,
+): Promise<ReadonlySet<string>> {
+  const differing = new Set<string>()
+  for (const [table, original] of Object.entries(repeated)) {
+    const stored = storedName(table, file, { prefix, names: {} })
+    const repeats = storedName(original, file, { prefix, names })
+    if (stored === undefined || repeats === undefined || stored === repeats) continue
+    if (!(await equal(file, repeats, stored))) differing.add(table)
+  }
+  return differing
+}
+
 async function equal(file: Checkpoint, a: string, b: string): Promise<boolean> {
   const [one, other] = [file.info(a), file.info(b)]
   if (one.shape.join() !== other.shape.join() || one.dtype !== other.dtype) return false

@@ -2,9 +2,10 @@ import { Parameter, type Initialiser, type Tensor } from '@tiny/core'
 
 /**
  * What happens where a file lacks the tensor. Of the backbone: an error. Of a head: drawn where the caller asks for a
- * new one, else an error. Optional: the model does without, unless a new head is asked for.
+ * new one, else an error. Optional: the model does without, unless a new head is asked for. Computed: its initialiser
+ * says what it is.
  */
-export type Role = 'backbone' | 'head' | 'optional'
+export type Role = 'backbone' | 'head' | 'optional' | 'computed'
 
 /** What products multiply in; undefined follows the weight: bfloat16 for bfloat16 weights. */
 export type Precision = 'float32' | 'bfloat16'
@@ -39,6 +40,7 @@ interface Declared {
   readonly weights: Weight[]
   readonly constants: Constant[]
   readonly holds?: ((name: string) => boolean) | undefined
+  readonly differs?: ((name: string) => boolean) | undefined
 }
 
 /**
@@ -58,14 +60,15 @@ export class Weights {
     this.#precision = precision
   }
 
-  /** @param options `holds`: whether the file that will be loaded has a tensor for a parameter of this name. */
-  static root(options: { precision?: Precision | undefined; holds?: Declared['holds'] } = {}): Weights {
-    return new Weights(
-      { weights: [], constants: [], holds: options.holds },
-      '',
-      'backbone',
-      options.precision,
-    )
+  /**
+   * @param options `holds`: whether the file that will be loaded has a tensor for a parameter of this name; `differs`:
+   *   whether it has a table of this name that is not the one which it repeats in other files.
+   */
+  static root(
+    options: { precision?: Precision | undefined } & Pick<Declared, 'holds' | 'differs'> = {},
+  ): Weights {
+    const { precision, holds, differs } = options
+    return new Weights({ weights: [], constants: [], holds, differs }, '', 'backbone', precision)
   }
 
   /** The part `name` of this one; '' is this one. */
@@ -96,6 +99,13 @@ export class Weights {
     return buffer
   }
 
+  /** Declares a parameter that is not trained unless the caller unfreezes it. */
+  frozen(name: string, shape: readonly number[], initialiser: Initialiser): Parameter {
+    const parameter = this.#declare(name, shape, initialiser, false)
+    parameter.requiresGrad = false
+    return parameter
+  }
+
   #declare(name: string, shape: readonly number[], initialiser: Initialiser, buffer: boolean): Parameter {
     const full = this.#prefix + name
     const parameter = Parameter.declare(shape, initialiser, { name: full })
@@ -109,6 +119,11 @@ export class Weights {
    */
   stores(name: string): boolean {
     return this.#model.holds?.(this.#prefix + name) === true
+  }
+
+  /** Whether that file stores the table `name` of this part beside the one that it repeats elsewhere, and differing. */
+  differs(name: string): boolean {
+    return this.#model.differs?.(this.#prefix + name) === true
   }
 
   /** Declares a tensor that is neither loaded nor trained. */

@@ -1,6 +1,7 @@
 import { ConfigError } from '@tiny/core'
 import type { Config, ConfigSchema } from '../config/config.js'
 import { flag, layers, nonNegative, share, size, text, type Keys, type ValuesOf } from '../config/keys.js'
+import type { PositionRule } from '../inputs/positions.js'
 
 /** Keys of BART and of those that are like it. */
 const keys = {
@@ -37,6 +38,13 @@ export function bartKeys(defaults: Partial<ValuesOf<BartKeys>>): BartKeys {
   ])
   return { ...keys, ...Object.fromEntries(changed) }
 }
+
+/** Rows of the table of positions: every column's, padding's too, even where a decoder generates by itself. */
+export const columnsOfAll = (offset: number): PositionRule => ({
+  rule: 'columns',
+  offset,
+  paddingCounts: true,
+})
 
 /** What fairseq's converters wrote into older files; which family it is decides all of it today. */
 const converted = [

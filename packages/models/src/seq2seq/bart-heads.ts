@@ -34,16 +34,23 @@ export const bartHeads = {
   }),
 } satisfies Heads<never>
 
+/** Both sides' tables of tokens. */
+export const repeatedTables = {
+  'decoder.embed_tokens.weight': 'shared.weight',
+  'encoder.embed_tokens.weight': 'shared.weight',
+}
+
 /** Names of a table that encoder, decoder and head share. */
 export const bartCheckpoint = {
   spellings(name: string) {
-    const words = ['shared.weight', 'encoder.embed_tokens.weight', 'decoder.embed_tokens.weight']
+    const words = ['shared.weight', ...Object.keys(repeatedTables)]
     // A decoder alone has a table of its own, whole models one for both sides.
-    const here = name.endsWith(words[0]!) ? words[0]! : name.endsWith(words[2]!) ? words[2]! : undefined
+    const here = name.endsWith(words[0]!) ? words[0]! : name.endsWith(words[1]!) ? words[1]! : undefined
     return here === undefined
       ? []
       : words.filter((other) => other !== here).map((other) => name.replace(here, other))
   },
+  repeated: repeatedTables,
   ignored: [
     /(^|\.)(en|de)coder\.(version|embed_tokens\.weight)$/,
     // Computed from the configuration.

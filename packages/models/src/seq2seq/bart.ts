@@ -1,7 +1,7 @@
 import { Embedding } from '../blocks/embeddings.js'
 import type { Family } from '../family.js'
 import { normal } from '../parameters/initialisers.js'
-import { bartKeys, bartSchema, type BartKeys } from './bart-config.js'
+import { bartKeys, bartSchema, columnsOfAll, type BartKeys } from './bart-config.js'
 import { bartCheckpoint, bartHeads } from './bart-heads.js'
 import { buildEncoderDecoder, type EncoderDecoderParts } from './encoder-decoder.js'
 
@@ -53,7 +53,7 @@ export const bart: Family<BartKeys> = {
   tokens: ({ vocabSize, maxPositionEmbeddings }) => ({
     vocabSize,
     maxPositions: maxPositionEmbeddings + learnedOffset,
-    positions: { rule: 'columns', offset: learnedOffset },
+    positions: columnsOfAll(learnedOffset),
   }),
   ownLabels: true,
   shift: { first: 'start', fromInputs: true },

@@ -1,6 +1,6 @@
 import type { Family } from '../family.js'
 import { learnedPositions } from './bart.js'
-import { bartKeys, bartSchema, type BartKeys } from './bart-config.js'
+import { bartKeys, bartSchema, columnsOfAll, type BartKeys } from './bart-config.js'
 import { bartCheckpoint, conditionalGeneration } from './bart-heads.js'
 import { buildEncoderDecoder, type EncoderDecoderParts } from './encoder-decoder.js'
 
@@ -33,9 +33,41 @@ export const blenderbot: Family<BartKeys> = {
   },
   prefix: 'model',
   build: buildEncoderDecoder(parts),
-  tokens: ({ vocabSize, maxPositionEmbeddings }) => ({ vocabSize, maxPositions: maxPositionEmbeddings }),
+  tokens: ({ vocabSize, maxPositionEmbeddings: maxPositions }) => ({
+    vocabSize,
+    maxPositions,
+    positions: columnsOfAll(0),
+  }),
   ownLabels: true,
   shift: { first: 'start', fromInputs: false },
   heads: { languageModel: conditionalGeneration },
   checkpoint: bartCheckpoint,
+}
+
+/** Blenderbot of 90 million parameters, which has BART's norms. */
+export const blenderbotSmall: Family<BartKeys> = {
+  ...blenderbot,
+  schema: {
+    ...blenderbot.schema,
+    modelType: 'blenderbot-small',
+    keys: bartKeys({
+      maxPositionEmbeddings: 512,
+      encoderLayers: 8,
+      encoderFfnDim: 2048,
+      decoderLayers: 8,
+      decoderFfnDim: 2048,
+      dModel: 512,
+    }),
+    generation: { forced_eos_token_id: 2 },
+  },
+  classes: {
+    Base: 'BlenderbotSmallModel',
+    Seq2SeqLM: 'BlenderbotSmallForConditionalGeneration',
+    CausalLM: 'BlenderbotSmallForCausalLM',
+  },
+  build: buildEncoderDecoder({
+    norms: 'post',
+    embeddingNorm: { decoder: 'words' },
+    positions: learnedPositions(0),
+  }),
 }

@@ -27,8 +27,8 @@ import type { BartConfig } from './bart-config.js'
 export interface EncoderDecoderParts {
   /** Norms behind the sums of each branch, or before each branch and once more behind the last layer. */
   readonly norms: 'post' | 'pre'
-  /** Whether the embeddings are normalised. */
-  readonly embeddingNorm: boolean
+  /** Whether the embeddings are normalised; of a decoder 'words' alone, which are not scaled then. */
+  readonly embeddingNorm: boolean | { readonly decoder: 'words' }
   /** Rows for a stack's tokens, [tokens, width]. */
   positions(weights: Weights, config: BartConfig): (batch: Batch<Tensor>) => Tensor
   /** Rows of the decoder's own table of tokens, where it shares none with the encoder. */
@@ -138,6 +138,7 @@ class EncoderDecoderStack implements CrossStack {
   readonly #words: Embedding
   readonly #positions: (batch: Batch<Tensor>) => Tensor
   readonly #embeddingNorm: LayerNorm | undefined
+  readonly #wordsNorm: LayerNorm | undefined
   readonly #layers: readonly EncoderDecoderLayer[]
   readonly #norm: LayerNorm | undefined
   readonly #layerdrop: number
@@ -157,9 +158,13 @@ class EncoderDecoderStack implements CrossStack {
       { length: size.layers },
       (_, layer) => new EncoderDecoderLayer(weights.at('layers').at(layer), config, parts, size, layer),
     )
-    this.#embeddingNorm = parts.embeddingNorm
-      ? new LayerNorm(weights.at('layernorm_embedding'), width, { eps })
-      : undefined
+    const norm =
+      parts.embeddingNorm === false
+        ? undefined
+        : new LayerNorm(weights.at('layernorm_embedding'), width, { eps })
+    const ofWords = parts.embeddingNorm !== true && size.decoder
+    this.#embeddingNorm = ofWords ? undefined : norm
+    this.#wordsNorm = ofWords ? norm : undefined
     this.#norm = parts.norms === 'pre' ? new LayerNorm(weights.at('layer_norm'), width, { eps }) : undefined
     this.#layerdrop = size.layerdrop
   }
@@ -186,6 +191,7 @@ class EncoderDecoderStack implements CrossStack {
   #embed(batch: Batch<Tensor>): Tensor {
     const { dModel, scaleEmbedding, dropout } = this.#config
     const words = this.#words.apply(batch.inputIds)
+    if (this.#wordsNorm) return drop(this.#wordsNorm.apply(words).add(this.#positions(batch)), dropout)
     const summed = (scaleEmbedding ? scale(words, Math.sqrt(dModel)) : words).add(this.#positions(batch))
     return drop(this.#embeddingNorm?.apply(summed) ?? summed, dropout)
   }
@@ -228,11 +234,14 @@ export class EncoderDecoder implements PairBackbone {
     const table = (place: string, rows: number) => wordsOf(weights, config, place, rows)
     const own = parts.ownDecoderVocabulary?.(config)
     const apart = own !== undefined || storesTwice(weights, config)
-    const source = table(apart ? 'encoder.embed_tokens' : 'shared', vocabSize)
-    const target = apart ? table('decoder.embed_tokens', own ?? vocabSize) : source
+    const shared = apart ? undefined : table('shared', vocabSize)
+    const side = (place: string, rows: number) =>
+      shared === undefined || weights.differs(`${place}.weight`) ? table(place, rows) : shared
+    const source = side('encoder.embed_tokens', vocabSize)
+    const target = side('decoder.embed_tokens', own ?? vocabSize)
     this.width = width
     this.cache = { layers: config.decoderLayers, keyWidth: width, valueWidth: width }
-    this.embeddings = target.weight
+    this.embeddings = (shared ?? target).weight
     this.encoder = new EncoderDecoderStack(weights.at('encoder'), config, parts, encoderSize(config), source)
     this.decoder = new EncoderDecoderStack(weights.at('decoder'), config, parts, decoderSize(config), target)
   }

@@ -5,7 +5,7 @@ import type { Batch } from '../inputs/batch.js'
 import { normal } from '../parameters/initialisers.js'
 import { bartKeys, bartSchema, type BartConfig, type BartKeys } from './bart-config.js'
 import { EncoderDecoder, type EncoderDecoderParts } from './encoder-decoder.js'
-import { fixedPositionsCheckpoint } from './pegasus.js'
+import { bartCheckpoint } from './bart-heads.js'
 
 /** Rows of the table beyond the positions that the configuration promises, as fairseq has them. */
 const spare = 2
@@ -59,5 +59,9 @@ export const m2m100: Family<BartKeys> = {
   }),
   shift: { first: 'start', fromInputs: false },
   heads: { languageModel: ({ initStd }) => ({ decoder: 'lm_head', weight: normal(initStd) }) },
-  checkpoint: fixedPositionsCheckpoint,
+  checkpoint: {
+    ...bartCheckpoint,
+    // Older files hold the sinusoids.
+    ignored: [...bartCheckpoint.ignored, /(^|\.)(en|de)coder\.embed_positions\.weights?$/],
+  },
 }

@@ -1,10 +1,10 @@
 import { flag, optional, size, type Keys } from '../config/keys.js'
 import type { Config } from '../config/config.js'
 import type { Family } from '../family.js'
-import { bartKeys, bartSchema } from './bart-config.js'
-import { conditionalGeneration } from './bart-heads.js'
+import { bartKeys, bartSchema, columnsOfAll } from './bart-config.js'
+import { bartCheckpoint, conditionalGeneration } from './bart-heads.js'
 import { buildEncoderDecoder, type EncoderDecoderParts } from './encoder-decoder.js'
-import { fixedPositionsCheckpoint, marianPositions } from './pegasus.js'
+import { marianPositions } from './pegasus.js'
 
 const keys = {
   ...bartKeys({ vocabSize: 58101 }),
@@ -39,15 +39,24 @@ export const marian: Family<typeof keys> = {
   classes: { Base: 'MarianModel', Seq2SeqLM: 'MarianMTModel', CausalLM: 'MarianForCausalLM' },
   prefix: 'model',
   build: buildEncoderDecoder(parts),
-  tokens: ({ vocabSize, maxPositionEmbeddings }) => ({ vocabSize, maxPositions: maxPositionEmbeddings }),
-  decoderTokens: (config) => ({ vocabSize: decoderRows(config), maxPositions: config.maxPositionEmbeddings }),
+  tokens: ({ vocabSize, maxPositionEmbeddings: maxPositions }) => ({
+    vocabSize,
+    maxPositions,
+    positions: columnsOfAll(0),
+  }),
+  decoderTokens: (config) => ({
+    vocabSize: decoderRows(config),
+    maxPositions: config.maxPositionEmbeddings,
+    positions: columnsOfAll(0),
+  }),
   ownLabels: true,
   shift: { first: 'start', fromInputs: false },
   heads: { languageModel: conditionalGeneration },
   checkpoint: {
-    ...fixedPositionsCheckpoint,
+    ...bartCheckpoint,
+    omits: (name, task) => task === 'Seq2SeqLM' && name.endsWith('embed_positions.weight'),
     tie: {
-      ...fixedPositionsCheckpoint.tie,
+      ...bartCheckpoint.tie,
       embeddingsOf: ({ shareEncoderDecoderEmbeddings }, task) =>
         shareEncoderDecoderEmbeddings && task !== 'CausalLM'
           ? 'model.shared.weight'

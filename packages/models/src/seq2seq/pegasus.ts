@@ -1,22 +1,21 @@
-import { FixedPositions, marianSinusoids } from '../blocks/positions.js'
+import { cast, embedding, tensor } from '@tiny/core'
+import { marianSinusoids } from '../blocks/positions.js'
 import type { Family } from '../family.js'
-import { bartKeys, bartSchema, type BartKeys } from './bart-config.js'
+import { bartKeys, bartSchema, columnsOfAll, type BartKeys } from './bart-config.js'
 import { bartCheckpoint, conditionalGeneration } from './bart-heads.js'
 import { buildEncoderDecoder, type EncoderDecoderParts } from './encoder-decoder.js'
 
-/** Marian's sinusoids, a row for each column. */
+/** Marian's sinusoids, a row for each column: computed, but for files that hold them, rounded maybe. */
 export const marianPositions: EncoderDecoderParts['positions'] = (
   weights,
   { maxPositionEmbeddings, dModel },
 ) => {
-  const table = new FixedPositions(weights, maxPositionEmbeddings, dModel, marianSinusoids)
-  return ({ positions }) => table.apply(positions)
-}
-
-/** Names in files of families whose positions are computed, which older ones stored. */
-export const fixedPositionsCheckpoint = {
-  ...bartCheckpoint,
-  ignored: [...bartCheckpoint.ignored, /(^|\.)(en|de)coder\.embed_positions\.weight$/],
+  const table = weights
+    .as('computed')
+    .frozen('embed_positions.weight', [maxPositionEmbeddings, dModel], (shape, dtype) =>
+      cast(tensor(marianSinusoids(maxPositionEmbeddings, dModel), { shape }), dtype),
+    )
+  return ({ positions }) => embedding(table, positions)
 }
 
 const parts: EncoderDecoderParts = { norms: 'pre', embeddingNorm: false, positions: marianPositions }
@@ -38,9 +37,13 @@ export const pegasus: Family<BartKeys> = {
   },
   prefix: 'model',
   build: buildEncoderDecoder(parts),
-  tokens: ({ vocabSize, maxPositionEmbeddings }) => ({ vocabSize, maxPositions: maxPositionEmbeddings }),
+  tokens: ({ vocabSize, maxPositionEmbeddings: maxPositions }) => ({
+    vocabSize,
+    maxPositions,
+    positions: columnsOfAll(0),
+  }),
   ownLabels: true,
   shift: { first: 'start', fromInputs: false },
   heads: { languageModel: conditionalGeneration },
-  checkpoint: fixedPositionsCheckpoint,
+  checkpoint: bartCheckpoint,
 }

@@ -26,6 +26,7 @@ import {
   size,
   text,
   type Keys,
+  type ValuesOf,
 } from '../config/keys.js'
 import type { Batch } from '../inputs/batch.js'
 import { normal } from '../parameters/initialisers.js'
@@ -46,7 +47,6 @@ export const t5Keys = {
   layerNormEpsilon: nonNegative(1e-6),
   initializerFactor: nonNegative(1),
   feedForwardProj: text('relu'),
-  // What transformers derives from feed_forward_proj and writes beside it.
   denseActFn: optional(text('relu')),
   isGatedAct: optional(flag(false)),
   classifierDropout: share(0),
@@ -76,18 +76,27 @@ function attentionOf(weights: Weights, config: T5LikeConfig, layer: number, caus
   return new Attention(weights, options)
 }
 
-/** `feed_forward_proj` names an activation, behind 'gated-' where there is a gate; read as transformers reads it. */
-export function feedForward(proj: string): { gated: boolean; activation: string } {
-  const gated = proj.startsWith('gated-')
-  const name = gated ? proj.slice('gated-'.length) : proj
+/**
+ * `feed_forward_proj` names an activation, behind 'gated-' where there is a gate, unless `dense_act_fn` and
+ * `is_gated_act`, which transformers derives from it and writes beside it, say otherwise.
+ */
+export function feedForward(config: FeedForwardKeys): { gated: boolean; activation: string } {
+  const { feedForwardProj: proj, denseActFn, isGatedAct } = config
+  const derived = proj.startsWith('gated-')
+  const name = derived ? proj.slice('gated-'.length) : proj
   // 'gated-gelu' is the tanh approximation, 'gelu' alone the exact one.
-  return { gated, activation: gated && name === 'gelu' ? 'gelu_new' : name }
+  return {
+    gated: isGatedAct ?? derived,
+    activation: denseActFn ?? (derived && name === 'gelu' ? 'gelu_new' : name),
+  }
 }
+
+type FeedForwardKeys = Pick<ValuesOf<typeof t5Keys>, 'feedForwardProj' | 'denseActFn' | 'isGatedAct'>
 
 /** The feed-forward branch. */
 function mlpOf(weights: Weights, config: T5LikeConfig): Mlp {
-  const { dModel: width, dFf: inner, initializerFactor: factor, dropoutRate, feedForwardProj } = config
-  const { gated, activation } = feedForward(feedForwardProj)
+  const { dModel: width, dFf: inner, initializerFactor: factor, dropoutRate } = config
+  const { gated, activation } = feedForward(config)
   const into = { weight: normal(factor * width ** -0.5) }
   return new Mlp(weights, {
     width,
@@ -199,17 +208,23 @@ export interface T5Options {
 const encoderOf = (
   weights: Weights,
   config: T5LikeConfig,
-  words: Embedding,
+  shared: Embedding,
   { relativeInEach = false }: T5Options,
 ) =>
-  new T5Stack(weights.at('encoder'), config, words, {
+  new T5Stack(weights.at('encoder'), config, wordsOf(weights, config, 'encoder', shared), {
     layers: config.numLayers,
     decoder: false,
     relativeInEach,
   })
 
-const wordsOf = (weights: Weights, { vocabSize, dModel, initializerFactor }: T5LikeConfig) =>
-  new Embedding(weights.at('shared'), vocabSize, dModel, { weight: normal(initializerFactor) })
+const table = (weights: Weights, { vocabSize, dModel, initializerFactor }: T5LikeConfig) =>
+  new Embedding(weights, vocabSize, dModel, { weight: normal(initializerFactor) })
+
+/** A side's table of tokens: the shared one, unless a file has one that differs. */
+const wordsOf = (weights: Weights, config: T5LikeConfig, side: 'encoder' | 'decoder', shared: Embedding) => {
+  const own = `${side}.embed_tokens`
+  return weights.differs(`${own}.weight`) ? table(weights.at(own), config) : shared
+}
 
 /** T5's encoder alone. */
 export class T5Encoder implements SingleBackbone {
@@ -218,10 +233,10 @@ export class T5Encoder implements SingleBackbone {
   readonly stack: Stack
 
   constructor(weights: Weights, config: T5LikeConfig, options: T5Options = {}) {
-    const words = wordsOf(weights, config)
+    const shared = table(weights.at('shared'), config)
     this.width = config.dModel
-    this.embeddings = words.weight
-    this.stack = encoderOf(weights, config, words, options)
+    this.embeddings = shared.weight
+    this.stack = encoderOf(weights, config, shared, options)
   }
 }
 
@@ -237,12 +252,12 @@ export class T5Model implements PairBackbone {
     const { dModel, dKv, numHeads, numLayers } = config
     const { relativeInEach = false } = options
     const layers = config.numDecoderLayers ?? numLayers
-    const words = wordsOf(weights, config)
+    const shared = table(weights.at('shared'), config)
     this.width = dModel
     this.cache = { layers, keyWidth: numHeads * dKv, valueWidth: numHeads * dKv }
-    this.embeddings = words.weight
-    this.encoder = encoderOf(weights, config, words, options)
-    this.decoder = new T5Stack(weights.at('decoder'), config, words, {
+    this.embeddings = shared.weight
+    this.encoder = encoderOf(weights, config, shared, options)
+    this.decoder = new T5Stack(weights.at('decoder'), config, wordsOf(weights, config, 'decoder', shared), {
       layers,
       decoder: true,
       relativeInEach,

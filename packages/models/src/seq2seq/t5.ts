@@ -5,7 +5,7 @@ import { flag, layers, optional, size, text, type Keys, type ValuesOf } from '..
 import type { BuildOptions, Family, Heads } from '../family.js'
 import { normal } from '../parameters/initialisers.js'
 import type { Weights } from '../parameters/weights.js'
-import { feedForward, T5Encoder, t5Keys, T5Model, type T5LikeConfig, type T5Options } from './t5-stack.js'
+import { T5Encoder, t5Keys, T5Model, type T5LikeConfig, type T5Options } from './t5-stack.js'
 
 const keys = {
   ...t5Keys,
@@ -18,26 +18,16 @@ const mostDistance = 2 ** 20
 
 /** @throws ConfigError for combinations that cannot be, naming the key. */
 function checkConfig(config: ValuesOf<typeof t5Keys>): void {
-  const { feedForwardProj: proj, denseActFn, isGatedAct } = config
+  const { feedForwardProj: proj } = config
   const parts = proj.split('-')
   if (parts.length > 2 || (parts.length === 2 && parts[0] !== 'gated')) {
     throw new ConfigError(`feed_forward_proj is 'ACTIVATION' or 'gated-ACTIVATION', not '${proj}'`, {
       key: 'feed_forward_proj',
     })
   }
-  const { gated, activation } = feedForward(proj)
-  const contradiction =
-    (denseActFn ?? activation) !== activation
-      ? 'dense_act_fn'
-      : (isGatedAct ?? gated) !== gated
-        ? 'is_gated_act'
-        : undefined
-  if (contradiction !== undefined) {
-    throw new ConfigError(`${contradiction} contradicts feed_forward_proj '${proj}'`, { key: contradiction })
-  }
   const { relativeAttentionNumBuckets: buckets, relativeAttentionMaxDistance: distance } = config
-  if (buckets < 4 || buckets % 2 !== 0) {
-    throw new ConfigError(`relative_attention_num_buckets must be even and at least 4, not ${buckets}`, {
+  if (buckets < 4) {
+    throw new ConfigError(`relative_attention_num_buckets must be at least 4, not ${buckets}`, {
       key: 'relative_attention_num_buckets',
     })
   }
@@ -128,6 +118,10 @@ export const t5: Family<typeof keys> = {
             name.replace('shared.weight', other),
           )
         : [],
+    repeated: {
+      'encoder.embed_tokens.weight': 'shared.weight',
+      'decoder.embed_tokens.weight': 'shared.weight',
+    },
     ignored: [
       /(^|\.)(en|de)coder\.embed_tokens\.weight$/,
       /EncDecAttention\.relative_attention_bias\.weight$/,

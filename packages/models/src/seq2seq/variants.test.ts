@@ -87,7 +87,9 @@ describe('families that are alike', () => {
     )
     await using apart = await auto.AutoModelForSeq2SeqLM.fromPretrained(place)
     expect(
-      [...apart.namedParameters()].map(([name]) => name).filter((name) => /embed|shared|lm_head/.test(name)),
+      [...apart.namedParameters()]
+        .map(([name]) => name)
+        .filter((name) => /embed_tokens|shared|lm_head/.test(name)),
     ).toEqual(['model.encoder.embed_tokens.weight', 'model.decoder.embed_tokens.weight'])
     const { shape, data } = (await apart.run(inputs['Seq2SeqLM']!)).logits!
     expect(shape).toEqual([2, 4, 15])
@@ -143,20 +145,41 @@ describe('families that are alike', () => {
     }
   })
 
-  it('stored sinusoids of older files are ignored', async () => {
-    await using marian = await fresh('Seq2SeqLM', 'marian')
+  const sinusoids = 'model.encoder.embed_positions.weight'
+  const zeros = { shape: [12, 16], data: new Float32Array(12 * 16) }
+
+  it.each([
+    ['marian', false],
+    ['m2m_100', true],
+  ])('sinusoids that a file of %s holds are ignored: %s', async (type, ignored) => {
+    await using model = await fresh('Seq2SeqLM', type)
     const place = await converted(
       folder,
-      marian,
-      { static_position_embeddings: true, normalize_before: false },
-      (tensors) => ({
-        ...tensors,
-        'model.encoder.embed_positions.weight': { shape: [12, 16], data: new Float32Array(12 * 16) },
-      }),
+      model,
+      type === 'marian' ? { static_position_embeddings: true, normalize_before: false } : {},
+      (tensors) => ({ ...tensors, [sinusoids]: zeros }),
     )
     await using again = await auto.AutoModelForSeq2SeqLM.fromPretrained(place)
-    expect(again.loadReport.unread).toEqual([])
-    expect(await logitsOf(again, 'Seq2SeqLM')).toEqual(await logitsOf(marian, 'Seq2SeqLM'))
+    expect(again.loadReport).toEqual({ drawn: [], absent: [], unread: [] })
+    const [got, own] = [await logitsOf(again, 'Seq2SeqLM'), await logitsOf(model, 'Seq2SeqLM')]
+    if (ignored) expect(got).toEqual(own)
+    else expect(got).not.toEqual(own)
+  })
+
+  it.each([
+    ['Seq2SeqLM', 'marian', false],
+    ['Base', 'marian', true],
+    ['CausalLM', 'pegasus', true],
+    ['Seq2SeqLM', 'pegasus', true],
+    ['Seq2SeqLM', 'm2m_100', false],
+  ] as const)('sinusoids are saved where transformers saves them: %s of %s %s', async (task, type, saved) => {
+    await using model = await fresh(task, type)
+    const place = await converted(folder, model, {})
+    const names = Object.keys(readGolden(join(place, 'model.safetensors')))
+    expect(names.some((name) => name.endsWith('decoder.embed_positions.weight'))).toBe(saved)
+    const tables = [...model.namedParameters()].filter(([name]) => name.includes('embed_positions'))
+    expect(tables.every(([, table]) => !table.requiresGrad)).toBe(true)
+    expect(tables.length > 0).toBe(type !== 'm2m_100')
   })
 })
 
@@ -277,7 +300,7 @@ describe('configurations', () => {
   })
 
   it('of what is nearly one of these name it', async () => {
-    await expect(auto.AutoConfig.fromConfig({ model_type: 'blenderbot-small' })).rejects.toThrow(
+    await expect(auto.AutoConfig.fromConfig({ model_type: 'plbart' })).rejects.toThrow(
       /nearest that is supported is 'bart'/,
     )
     await expect(
