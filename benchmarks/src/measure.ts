@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { cpu, memory, type Peaks } from '@tiny/core'
 import { Bench } from 'tinybench'
 
@@ -47,6 +48,9 @@ export interface Measurement {
 
 const quickMilliseconds = 100
 
+/** Until the threads of the case before have gone to sleep: OpenBLAS's wait awake for about 26 ms. */
+const settleMilliseconds = 50
+
 const quantile = (sorted: readonly number[], q: number): number =>
   sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))]!
 
@@ -81,6 +85,7 @@ export async function measure(
       peaks.push(await cpu.peaks())
       for (const [i, { name }] of cases.entries()) {
         onRow?.(`round ${round + 1} of ${rounds}: ${name}`)
+        await pause(settleMilliseconds)
         memory.resetPeak()
         const others = memory.stats().live - own[i]!
         const quick = first[i]! < quickMilliseconds

@@ -199,6 +199,32 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("threads that pack for each other and finish each other's work compute what one computes") {
+  ThreadPool one(1), three(3), five(5);
+  const MatmulKernels& kernels = matmul_kernels();
+  // Few rows, which each thread packs for itself, and many, which they share; c as the sums are, and turned
+  // to bfloat16.
+  for (const int64_t m : {29, 301}) {
+    for (const bool bf16 : {false, true}) {
+      Numbers numbers(12);
+      const DType dtype = bf16 ? DType::BFloat16 : DType::Float32;
+      Problem problem(m, 512, 70, false, false, dtype, dtype, numbers);
+      problem.product.bf16 = bf16;
+      problem.product.c_dtype = dtype;
+      run(problem.product, one, kernels);
+      const std::vector<float> expected = problem.c;
+      for (int trial = 0; trial < 20; ++trial) {
+        for (ThreadPool* pool : {&three, &five}) {
+          std::fill(problem.c.begin(), problem.c.end(), -777.0f);
+          run(problem.product, *pool, kernels);
+          REQUIRE(std::memcmp(problem.c.data(), expected.data(),
+                              static_cast<size_t>(m * 512) * size_of(dtype)) == 0);
+        }
+      }
+    }
+  }
+}
+
 TEST_CASE("sums longer than one pass over k are carried on, in c or beside it") {
   ThreadPool pool(2);
   for (const Isa isa : usable_isas()) {

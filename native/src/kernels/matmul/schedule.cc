@@ -16,6 +16,13 @@ constexpr int64_t kDepth = 4096, kFewRows = 320;
 constexpr int64_t kPackedBytes = int64_t{8} << 20;
 // Below this many multiply-adds (or reads of b) waking a thread costs more than it brings.
 constexpr int64_t kSerialWork = 1 << 18, kSerialReads = 1 << 16;
+// Packing an element costs 0.75 cycles and this many columns a core at least 6. To write lines that other
+// cores have read costs 3 to 12, so that few threads are faster if each packs all rows.
+constexpr int64_t kColumnsPerCopy = 96;
+
+size_t flag_bytes(int64_t rows, const MatmulKernels& kernels, int threads) {
+  return align_up(static_cast<size_t>(std::max(int64_t{threads}, ceil_div(rows, kernels.rows))));
+}
 
 }  // namespace
 
@@ -46,6 +53,8 @@ Blocking blocking_of(const Product& p, const MatmulKernels& kernels, int threads
   b.rows_cached = ceil_div(b.rows, b.parts) * bytes <= cache / 2;
   b.group = b.rows_cached ? 1 : std::clamp<int64_t>(cache * 3 / 8 / (bytes * kernels.columns), 1, 8);
 
+  b.own_rows = b.parallel && b.parts == 1 && b.rows_cached && p.n >= kColumnsPerCopy * threads;
+  b.flag_bytes = flag_bytes(b.rows, kernels, threads);
   b.a_bytes = align_up(static_cast<size_t>(b.rows * panel_bytes(PanelFormat::F32, 1, b.depth + 1)));
   b.b_bytes =
       align_up(static_cast<size_t>(b.group * panel_bytes(PanelFormat::F32, kernels.columns, b.depth + 1)));
@@ -68,7 +77,12 @@ size_t most_scratch(const Product& largest, const MatmulKernels& kernels, int th
   const bool in_c = largest.c_dtype == DType::Float32 && largest.residual_stride == 0;
   const int64_t sums = in_c || largest.k <= kChunk ? 0 : largest.m * largest.n * int64_t{sizeof(float)};
   const auto bytes = [](int64_t count) { return align_up(static_cast<size_t>(count)); };
-  return bytes(rows) + bytes(panels) * static_cast<size_t>(threads) + bytes(sums);
+  // Or each thread's copy of as many as stay in that cache, and an element each.
+  const size_t copies =
+      bytes(std::min(largest.m * row, cache / 2 + largest.m * 4)) * static_cast<size_t>(threads);
+  const size_t flags = flag_bytes(largest.m, kernels, threads);
+  return std::max(bytes(rows), copies) + (bytes(panels) + kThreadBytes) * static_cast<size_t>(threads) +
+         bytes(sums) + flags;
 }
 
 }  // namespace tiny

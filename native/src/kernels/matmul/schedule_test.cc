@@ -15,10 +15,20 @@ TEST_CASE("dealing hands out every unit once, in ranges of bounded size, on any 
       for (const int64_t most : {1, 3, 8}) {
         std::vector<std::atomic<int>> taken(static_cast<size_t>(count));
         std::atomic<bool> sound{true};
-        deal(pool, threads > 1, count, most, [&](int64_t begin, int64_t end, int64_t next, int thread) {
+        std::atomic<int64_t> dealt{0};
+        std::atomic<int> helping{0};
+        const auto body = [&](int64_t begin, int64_t end, int64_t next, int thread, const auto& none_left) {
           if (end - begin > most || begin >= end || next < end || thread >= threads) sound = false;
           for (int64_t i = begin; i < end; ++i) taken[static_cast<size_t>(i)] += 1;
-        });
+          dealt += end - begin;
+          if (none_left()) helping += 1 << 16;
+        };
+        deal(pool, threads > 1, count, most, body, [&](int) { helping += 1; });
+        // Everyone is asked for help, and where anything was dealt the last to take something knew that it
+        // was.
+        CHECK(helping % (1 << 16) == (threads > 1 ? threads : 0));
+        CHECK((helping >> 16 > 0) == (threads > 1 && count > 0));
+        CHECK(dealt == count);
         for (const auto& times : taken) sound = sound && times == 1;
         CHECK(sound);
       }
@@ -85,7 +95,7 @@ TEST_CASE("the most scratch is enough for every smaller product") {
                   p.k = smaller_k;
                   p.n = n;
                   const Blocking b = blocking_of(p, kernels, threads, caches);
-                  REQUIRE(b.a_bytes + b.b_bytes * static_cast<size_t>(threads) + b.partial_bytes <= most);
+                  REQUIRE(b.scratch(threads) <= most);
                 }
               }
             }
