@@ -38,7 +38,7 @@ export const granitemoe = decoderFamily({
     },
   },
   name: 'GraniteMoe',
-  tasks: ['CausalLM', 'SequenceClassification'],
+  tasks: ['CausalLM'],
   build(weights, config, { task }) {
     const { numLocalExperts: experts, numExpertsPerTok: perToken } = config
     return denseDecoder(weights, config, {

@@ -5,8 +5,3 @@ import { PreTrainedModel } from '../model.js'
 
 export const GraniteMoeModel = new ModelClass('Base', PreTrainedModel, 'granitemoe')
 export const GraniteMoeForCausalLM = new ModelClass('CausalLM', GenerativeModel, 'granitemoe')
-export const GraniteMoeForSequenceClassification = new ModelClass(
-  'SequenceClassification',
-  PreTrainedModel,
-  'granitemoe',
-)

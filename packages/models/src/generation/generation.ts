@@ -9,7 +9,7 @@ import { toInputs } from '../outputs/run.js'
 import { Decoding, type Chosen, type Cross } from './decode.js'
 import { RowProcessors } from './decode-processors.js'
 import { defaultNewTokens, type Settings } from './options.js'
-import { decoderPrompts, encoderDecoderPrompts, impliedMask, type Prompts } from './prompts.js'
+import { decoderPrompts, encoderDecoderPrompts, type Prompts } from './prompts.js'
 import type { Encode, Step } from './step.js'
 import { StopStrings } from './stop-strings.js'
 
@@ -73,9 +73,8 @@ export class Generation implements AsyncIterable<Chosen[]> {
     const ids = toIntegerRows(inputs.inputIds, 'inputIds')
     const { tokens, output } = generator
     const pair = 'encoder' in generator.backbone
-    const implied = pair ? undefined : impliedMask(ids, settings)
     const mask =
-      inputs.attentionMask === undefined ? implied : toIntegerRows(inputs.attentionMask, 'attentionMask')
+      inputs.attentionMask === undefined ? undefined : toIntegerRows(inputs.attentionMask, 'attentionMask')
     // Prompts' positions count real tokens, so columns beyond the table are no error where they are padding.
     const spec = pair ? tokens : { ...tokens, maxPositions: undefined }
     this.#source = packTokens({ ids, mask }, spec, { sizes: { tokens: 'encoderTokens' } }).batch

@@ -35,8 +35,6 @@ export interface Settings {
   readonly maxNewTokens: number | undefined
   readonly maxLength: number | undefined
   readonly eosTokenIds: readonly number[]
-  /** What of a decoder's prompts without a mask is padding. */
-  readonly padTokenId: number | undefined
   readonly processors: ProcessorSettings
   readonly decoderStartTokenId: number | readonly number[] | undefined
   readonly stopStrings: readonly string[]
@@ -158,7 +156,6 @@ export function readSettings(
     ),
     maxLength: count('maxLength', pick('maxLength'), 1),
     eosTokenIds,
-    padTokenId: fromFile['padTokenId'] as number | undefined,
     // null switches off what the file asks for.
     processors: readProcessorSettings(
       (name) => (options[name] === undefined ? fromFile[name] : options[name]),

@@ -4,7 +4,6 @@ import { columnPositions, positionOfToken } from '../inputs/positions.js'
 import { toIntegerRows, type IntegerRows, type RowsInput } from '../inputs/rows.js'
 import { packTokens, type TokenSpec } from '../inputs/tokens.js'
 import { requireRowCount } from '../inputs/validate.js'
-import type { Settings } from './options.js'
 
 /** What the rows of a generation begin with. */
 export interface Prompts {
@@ -18,19 +17,6 @@ export interface Prompts {
   readonly padding: readonly number[]
   /** The position of a row's token number `index`, of the prompt or behind it. */
   positionOf(row: number, index: number): number
-}
-
-/**
- * The mask of a decoder's prompts that come without one: as in transformers, padding's id is padding, unless it is an
- * end, too; undefined where it does not occur.
- */
-export function impliedMask(
-  ids: IntegerRows,
-  { padTokenId: pad, eosTokenIds }: Pick<Settings, 'padTokenId' | 'eosTokenIds'>,
-): IntegerRows | undefined {
-  if (pad === undefined || eosTokenIds.includes(pad)) return undefined
-  if (!ids.rows.some((row) => row.includes(pad))) return undefined
-  return { ...ids, name: 'inputIds', rows: ids.rows.map((row) => row.map((id) => (id === pad ? 0 : 1))) }
 }
 
 /** What an encoder–decoder's decoder is to begin with. */
