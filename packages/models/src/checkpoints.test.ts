@@ -1,4 +1,4 @@
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -96,6 +96,26 @@ describe('saving', () => {
       architectures: ['BertForSequenceClassification'],
     })
     expect(await logits(again)).toEqual(await logits(model))
+  })
+
+  it('writes generation_config.json for models that generate alone', async () => {
+    const from = goldenFolder('decoder/gpt2')
+    for (const [i, Auto] of [auto.AutoModelForCausalLM, auto.AutoModel].entries()) {
+      await using model = await Auto.fromPretrained(from)
+      const to = join(folder, `generates-${i}`)
+      await model.savePretrained(to)
+      expect((await readdir(to)).includes('generation_config.json')).toBe(i === 0)
+    }
+  })
+
+  it('spells numbers as transformers requires', async () => {
+    await using model = await auto.AutoModelForCausalLM.fromPretrained(goldenFolder('decoder/gemma2'))
+    const to = join(folder, 'floats')
+    await model.savePretrained(to)
+    const text = (name: string) => readFile(join(to, name), 'utf8')
+    expect(await text('config.json')).toMatch(/"attn_logit_softcapping": \d+\.0,/)
+    expect(await text('config.json')).toMatch(/"rope_theta": 10000\.0/)
+    expect(await text('config.json')).toMatch(/"hidden_size": \d+,/)
   })
 
   it('takes another problem type than the file has', async () => {

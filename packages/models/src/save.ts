@@ -5,6 +5,7 @@ import { checkOptions, OptionError } from '@tiny/core'
 import { configText } from './config/floats.js'
 import type { PreTrainedModel } from './model.js'
 import { saveWeights, shardBytes } from './shards.js'
+import { generates } from './task.js'
 import type { Tokenizer } from './tokenizer/index.js'
 
 export interface SaveOptions {
@@ -38,7 +39,7 @@ export async function saveModel(model: PreTrainedModel, folder: string, options:
   if ('torch_dtype' in config) delete (config as Record<string, unknown>)['torch_dtype']
   await saveWeights(folder, tensors, mostBytes, replaceJson)
   await replaceJson(join(folder, 'config.json'), config)
-  if (Object.keys(model.generationConfig).length > 0) {
+  if (generates(model.task) && Object.keys(model.generationConfig).length > 0) {
     await replaceJson(join(folder, 'generation_config.json'), model.generationConfig)
   }
   await options.tokenizer?.savePretrained(folder)

@@ -163,6 +163,21 @@ TEST_CASE("attention agrees with the float64 reference") {
   }
 }
 
+TEST_CASE("a query of one key moves no score") {
+  for (const Isa isa : kernel_isas()) {
+    const AttentionKernels& kernels = attention_kernels(isa);
+    CAPTURE(kernels.name);
+    for (const double dropout : {0.0, 0.3}) {
+      AttentionCase c{.queries = {1, 9, 1}, .keys = {1, 1, 1}, .heads = 4, .kv_heads = 2, .bias = true};
+      c.dropout = dropout;
+      const auto got = AttentionProblem<float>(c).run(kernels, 2);
+      for (const float x : got.dq) CHECK(x == 0);
+      for (const float x : got.dk) CHECK(x == 0);
+      for (const float x : got.d_bias) CHECK(x == 0);
+    }
+  }
+}
+
 TEST_CASE("attention gives the same bits on 1, 2 and 4 threads") {
   for (const AttentionCase& c : cases()) {
     CAPTURE(name_of(c));

@@ -176,7 +176,8 @@ static void reference_backward(const AttentionGradient<T>& gradient, const Gradi
                                                                                  : keep;
           T dp = 0;
           for (int64_t d = 0; d < call.value_dim; ++d) dp += d_o[d] * v[d];
-          T ds = p * (dp * kept - delta);
+          // One key that has all the weight keeps it whatever its score is: no rounding of delta.
+          T ds = p == 1 && gradient.d_lse == nullptr ? T(0) : p * (dp * kept - delta);
           if (part != nullptr) part[h * call.buckets + bucket] += ds;
           if (da != nullptr) da[term_index(a, da_width, row, h, distance)] += ds;
           if (db != nullptr) db[term_index(b, db_width, key, h, distance)] += ds;

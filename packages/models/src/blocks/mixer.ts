@@ -133,16 +133,17 @@ export class SelfMixer implements Mixer {
       const even = attendEvenly(q, k, v, scores, offsets, offsets, attentionDropout(scores.dropout))
       return where(this.recur().real!, seen, even)
     }
+    const all = { queryOffsets: offsets, keyOffsets: offsets, positionsQ: columns, positionsK: columns }
     if (scores.window !== undefined) {
-      return where(seesAny(lse), seen, attendBlindly(q, k, v, scores, offsets, offsets))
+      return where(seesAny(lse), seen, attendBlindly(q, k, v, scores, all))
     }
     if (padding.blind === undefined || !scores.causal) return seen
-    const { rows, offsets: queryOffsets } = padding.blind
+    const { rows, offsets: queryOffsets, columns: positionsQ } = padding.blind
     const queries = gatherRows(q, rows)
     const unseeing =
       scores.blind === 'tokens'
         ? attendEvenly(queries, keys, values, scores, queryOffsets, padding.keyOffsets)
-        : attendBlindly(queries, k, v, scores, queryOffsets, offsets)
+        : attendBlindly(queries, k, v, scores, { ...all, queryOffsets, positionsQ })
     return seen.add(scattered(unseeing, padding.blind))
   }
 
@@ -231,22 +232,18 @@ const seesAny = (lse: Tensor): Tensor =>
 
 /**
  * Queries that see no real key. transformers adds the smallest float to all their scores, which swallows them: every
- * column of the row weighs the same, while gradients still flow through the scores to queries and keys. Here values
- * come from scores of zero, and gradients from scores that are too small to move a weight, made large again.
+ * column of the row weighs the same, while gradients still flow through the scores to queries, keys and what distances
+ * add. Here values come from scores of zero, and gradients from scores that are too small to move a weight, made large
+ * again.
  */
-function attendBlindly(
-  q: Tensor,
-  k: Tensor,
-  v: Tensor,
-  scores: Scores,
-  queryOffsets: Tensor,
-  keyOffsets: Tensor,
-): Tensor {
-  const { scale, softcap } = scores
+function attendBlindly(q: Tensor, k: Tensor, v: Tensor, scores: Scores, places: Places): Tensor {
+  const { scale, softcap, relative } = scores
+  const { queryOffsets, keyOffsets } = places
   const flowing = attention(q, k, v.detach(), {
     ...evenly(scores, queryOffsets, keyOffsets),
     scale: scale * faintness,
     ...(softcap === undefined ? {} : { softcap: softcap * faintness }),
+    ...(relative === undefined ? {} : { ...relative, ...places, bias: relative.bias.scale(faintness) }),
   })
   const vanishing = flowing.sub(flowing.detach()).scale(1 / faintness)
   return attendEvenly(q, k, v, scores, queryOffsets, keyOffsets).add(vanishing)
