@@ -188,8 +188,8 @@ export class PreTrainedModel extends nn.Module {
   }
 
   /**
-   * Writes config.json, generation_config.json, model.safetensors and, where given, the tokenizer's files: a folder
-   * that Python's transformers loads. Files appear when they are complete.
+   * Writes config.json, model.safetensors, generation_config.json of models that generate and, where given, the
+   * tokenizer's files: a folder that Python's transformers loads. Files appear when they are complete.
    */
   async savePretrained(folder: string, options: SaveOptions = {}): Promise<void> {
     this.requireAlive()

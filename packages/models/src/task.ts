@@ -18,3 +18,6 @@ export type Task =
 /** Whether a task has no head: hidden states are what it gives. */
 export const isHeadless = (task: Task): task is 'Base' | 'TextEncoding' =>
   task === 'Base' || task === 'TextEncoding'
+
+/** Whether a task's models make tokens: theirs alone are folders with generation_config.json. */
+export const generates = (task: Task): boolean => task === 'CausalLM' || task === 'Seq2SeqLM'

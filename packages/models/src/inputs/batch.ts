@@ -95,6 +95,7 @@ export interface Padding<T> {
 /** Queries that see no real token. */
 export interface Blind<T> {
   readonly rows: T // int32 [blind]
+  readonly columns: T // int32 [blind]
   readonly offsets: T // int32 [sequences + 1]
   /** For each token 1 + its number among the blind ones, 0 for the others. */
   readonly places: T // int32 [tokens]

@@ -18,13 +18,17 @@ import { ignored, requireIds, requireLabels, requireRowCount, requireSameShape }
 export type ProblemType = 'regression' | 'single_label_classification' | 'multi_label_classification'
 type Targets = Partial<Batch<HostArray>>
 
-/** Labels of every token, checked against the rows of ids. */
+/** Labels of every token, checked against the rows of ids; they may be padded with -100 where ragged ids are not. */
 export function readTokenLabels(labels: RowsInput, ids: IntegerRows, classes: number): IntegerRows {
-  const rows = toIntegerRows(labels, 'labels')
+  const read = toIntegerRows(labels, 'labels')
+  const rows = { ...read, rows: read.rows.map((row, i) => withoutPadding(row, ids.rows[i]?.length ?? 0)) }
   requireSameShape(ids, rows)
   requireLabels(rows, classes)
   return rows
 }
+
+const withoutPadding = (row: Int32Array, length: number): Int32Array =>
+  row.subarray(length).every((label) => label === ignored) ? row.subarray(0, length) : row
 
 /**
  * Rows to compute a loss at, with their labels. With `shift`, a token's label is the one of the next column: language

@@ -196,12 +196,14 @@ function packBlind(
   size: string,
 ): Pick<Padding<HostArray>, 'blind'> {
   const rows: number[] = []
+  const blindColumns: number[] = []
   const offsets = [0]
   const places = new Int32Array(cells.length)
   mask.rows.forEach((row, i) => {
     const first = row.indexOf(1)
     for (let column = 0; column < first; column++) {
       rows.push(cells[i * columns + column]!)
+      blindColumns.push(column)
       places[rows.at(-1)!] = rows.length
     }
     offsets.push(rows.length)
@@ -210,6 +212,7 @@ function packBlind(
   return {
     blind: {
       rows: int32(rows, 'blind'),
+      columns: int32(blindColumns, 'blind'),
       offsets: int32(offsets, 'sequences + 1'),
       places: int32(places, size),
     },

@@ -60,6 +60,8 @@ const converted = [
   'normalize_embedding',
   'num_hidden_layers',
   'static_position_embeddings',
+  'student_decoder_layers',
+  'student_encoder_layers',
 ]
 
 /** What is alike in the schemas of all of them. */

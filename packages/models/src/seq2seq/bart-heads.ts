@@ -44,8 +44,7 @@ export const repeatedTables = {
 export const bartCheckpoint = {
   spellings(name: string) {
     const words = ['shared.weight', ...Object.keys(repeatedTables)]
-    // A decoder alone has a table of its own, whole models one for both sides.
-    const here = name.endsWith(words[0]!) ? words[0]! : name.endsWith(words[1]!) ? words[1]! : undefined
+    const here = words.find((word) => name.endsWith(word))
     return here === undefined
       ? []
       : words.filter((other) => other !== here).map((other) => name.replace(here, other))

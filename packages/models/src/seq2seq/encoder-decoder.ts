@@ -233,7 +233,8 @@ export class EncoderDecoder implements PairBackbone {
     const { dModel: width, vocabSize } = config
     const table = (place: string, rows: number) => wordsOf(weights, config, place, rows)
     const own = parts.ownDecoderVocabulary?.(config)
-    const apart = own !== undefined || storesTwice(weights, config)
+    // transformers 5 ties nothing then, though files of older versions hold the shared table alone.
+    const apart = own !== undefined || !config.tieWordEmbeddings
     const shared = apart ? undefined : table('shared', vocabSize)
     const side = (place: string, rows: number) =>
       shared === undefined || weights.differs(`${place}.weight`) ? table(place, rows) : shared
@@ -246,13 +247,6 @@ export class EncoderDecoder implements PairBackbone {
     this.decoder = new EncoderDecoderStack(weights.at('decoder'), config, parts, decoderSize(config), target)
   }
 }
-
-/**
- * Without `tie_word_embeddings`, transformers 5 ties nothing: encoder and decoder have a table each. Files of older
- * versions hold the shared one alone even then.
- */
-const storesTwice = (weights: Weights, { tieWordEmbeddings }: BartConfig): boolean =>
-  !tieWordEmbeddings && (weights.stores('encoder.embed_tokens.weight') || !weights.stores('shared.weight'))
 
 /** Builds the model of a task: a causal language model is the decoder alone. */
 export const buildEncoderDecoder =
