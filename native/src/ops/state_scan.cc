@@ -64,7 +64,7 @@ class StateScan final : public Primitive {
     const View& cache = run.input(State);
     if (stateful) check_slots(name(), cache, run.input(ReadSlots), run.input(WriteSlots));
     const View& y = run.output(0);
-    deal_tasks(run.pool(), sizes.sequences * sizes.heads, [&](int64_t task, int thread) {
+    run.pool().tasks(sizes.sequences * sizes.heads, [&](int64_t task, int thread) {
       const int64_t s = task / sizes.heads, head = task % sizes.heads, size = sizes.state_size();
       T* h = states + thread * size;
       if (stateful) {

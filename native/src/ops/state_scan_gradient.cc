@@ -59,7 +59,7 @@ class StateScanGradient final : public Primitive {
     const Layout layout(sizes, run.pool().size());
     for (int64_t first = 0; first < sizes.heads; first += kHeadsAtOnce) {
       const int64_t count = std::min(kHeadsAtOnce, sizes.heads - first);
-      deal_tasks(run.pool(), sizes.sequences * count, [&](int64_t task, int thread) {
+      run.pool().tasks(sizes.sequences * count, [&](int64_t task, int thread) {
         one_head(run, scan, layout, memory, task / count, first, task % count, thread);
       });
       for (const size_t output : {Db, Dc}) {

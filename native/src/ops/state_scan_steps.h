@@ -1,7 +1,6 @@
 #pragma once
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <cstdint>
 
@@ -25,24 +24,6 @@ struct ScanSizes {
   int64_t group_of(int64_t head) const { return head / (heads / groups); }
   int64_t state_size() const { return state * width; }
 };
-
-// Calls body(task, thread) for every task, dealt out as threads become free.
-template <typename Body>
-void deal_tasks(ThreadPool& pool, int64_t tasks, const Body& body) {
-  struct Context {
-    std::atomic<int64_t> next{0};
-    int64_t tasks;
-    const Body* body;
-  } context{{}, tasks, &body};
-  if (tasks == 0) return;
-  pool.run(
-      [](void* raw, int thread) {
-        Context& shared = *static_cast<Context*>(raw);
-        for (int64_t task; (task = shared.next.fetch_add(1, std::memory_order_relaxed)) < shared.tasks;)
-          (*shared.body)(task, thread);
-      },
-      &context);
-}
 
 // PyTorch's, which is linear beyond 20.
 inline double softplus(double x) { return x > 20 ? x : std::log1p(std::exp(x)); }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
@@ -8,6 +9,8 @@
 #include <mutex>
 #include <thread>
 #include <vector>
+
+#include "runtime/shares.h"
 
 namespace tiny {
 
@@ -28,31 +31,33 @@ class ThreadPool {
   using Section = void (*)(void* context, int thread);
   void run(Section fn, void* context);
 
-  // Calls body(begin, end) over disjoint ranges that cover [0, count), each a multiple of `grain`
-  // but the last, dealt out to threads as they become free. Results must not depend on which thread
-  // takes which range. Runs inline where there is one range or one thread.
+  // Calls body(begin, end) over disjoint ranges that cover [0, count), each a multiple of `grain` but the
+  // last, dealt out as Shares are. Results must not depend on which thread takes which range. Runs inline
+  // where there is one range or one thread.
   template <typename Body>
   void ranges(int64_t count, int64_t grain, const Body& body) {
     if (count <= 0) return;
-    if (grain < 1) grain = 1;
+    grain = std::max<int64_t>({1, grain, count >> 31});
     if (size() == 1 || count <= grain) {
       body(int64_t{0}, count);
       return;
     }
+    tasks((count + grain - 1) / grain,
+          [&](int64_t unit, int) { body(unit * grain, std::min(count, (unit + 1) * grain)); });
+  }
+
+  // Calls body(task, thread) for each task in [0, count), dealt out as Shares are.
+  template <typename Body>
+  void tasks(int64_t count, const Body& body) {
+    if (count <= 0) return;
     struct Context {
-      std::atomic<int64_t> next{0};
-      int64_t count, grain;
+      Shares shares;
       const Body* body;
-    } context{{}, count, grain, &body};
+    } context{{count, size()}, &body};
     run(
-        [](void* raw, int) {
+        [](void* raw, int thread) {
           Context& shared = *static_cast<Context*>(raw);
-          for (;;) {
-            const int64_t begin = shared.next.fetch_add(shared.grain, std::memory_order_relaxed);
-            if (begin >= shared.count) return;
-            const int64_t end = begin + shared.grain < shared.count ? begin + shared.grain : shared.count;
-            (*shared.body)(begin, end);
-          }
+          shared.shares.each(thread, 1, [&](int64_t task, int64_t, int) { (*shared.body)(task, thread); });
         },
         &context);
   }

@@ -181,9 +181,9 @@ export class PreTrainedModel extends nn.Module {
 
   /** @internal What a file holds: parameters and buffers, but for those that transformers leaves out. */
   *namedTensors(): Generator<[name: string, tensor: Parameter]> {
-    const { omits } = this.family.checkpoint
+    const { checkpoint } = this.family
     for (const { name, parameter } of this.#weights) {
-      if (omits?.(name, this.task) !== true) yield [name, parameter]
+      if (checkpoint.omits?.(name, this.task) !== true) yield [name, parameter]
     }
   }
 

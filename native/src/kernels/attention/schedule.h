@@ -2,13 +2,14 @@
 
 // How a call is cut into pieces of work and dealt out to the team.
 #include <algorithm>
-#include <atomic>
 #include <cstdint>
 #include <utility>
 
 #include "base/aligned.h"
 #include "kernels/attention/attention.h"
 #include "kernels/attention/sequence.h"
+#include "runtime/shares.h"
+#include "runtime/thread_pool.h"
 
 namespace tiny {
 
@@ -83,8 +84,8 @@ Spans cut_keys(const Attention<T>& call, Span* spans) {
       [](int64_t) { return int64_t{1}; });
 }
 
-// Calls body(piece, thread) for all pieces, one at a time, last ones first: causal tiles cost more towards
-// the end.
+// Calls body(piece, thread) for all pieces, one at a time, the last ones of a thread's share first: causal
+// tiles cost more towards the end of a sequence.
 template <typename Body>
 void deal(ThreadPool& pool, int64_t pieces, const Body& body) {
   if (pool.size() == 1 || pieces == 1) {
@@ -93,17 +94,15 @@ void deal(ThreadPool& pool, int64_t pieces, const Body& body) {
   }
   if (pieces == 0) return;
   struct Context {
-    std::atomic<int64_t> left;
+    Shares shares;
     const Body* body;
-  } context{{pieces}, &body};
+  } context{{pieces, pool.size()}, &body};
   pool.run(
       [](void* raw, int thread) {
         Context& shared = *static_cast<Context*>(raw);
-        for (;;) {
-          const int64_t piece = shared.left.fetch_sub(1, std::memory_order_relaxed) - 1;
-          if (piece < 0) return;
-          (*shared.body)(piece, thread);
-        }
+        shared.shares.each(thread, 1, [&](int64_t unit, int64_t, int share) {
+          (*shared.body)(shared.shares.start(share) + shared.shares.start(share + 1) - 1 - unit, thread);
+        });
       },
       &context);
 }

@@ -48,12 +48,18 @@ Blocking blocking_of(const Product& p, const MatmulKernels& kernels, int threads
     // one.
     const int64_t tiles = ceil_div(b.rows, kernels.rows);
     const int64_t most_parts = std::max(tiles * kernels.rows / 128, ceil_div(threads, panels));
-    b.parts = std::min(tiles, std::clamp<int64_t>(ceil_div(int64_t{16} * threads, panels), 1, most_parts));
+    const int64_t wanted = std::clamp<int64_t>(ceil_div(int64_t{16} * threads, panels), 1, most_parts);
+    b.parts = std::min<int64_t>({tiles, wanted, threads});
+    // Whole parts for each thread, so that it alone packs and reads their rows, in product after product.
+    int64_t even = b.parts;
+    while (threads % even != 0) --even;
+    if (even * panels >= 4 * threads) b.parts = even;
   }
   b.rows_cached = ceil_div(b.rows, b.parts) * bytes <= cache / 2;
   b.group = b.rows_cached ? 1 : std::clamp<int64_t>(cache * 3 / 8 / (bytes * kernels.columns), 1, 8);
 
-  b.own_rows = b.parallel && b.parts == 1 && b.rows_cached && p.n >= kColumnsPerCopy * threads;
+  const bool few_copies = threads <= 4 || p.n >= kColumnsPerCopy * threads;
+  b.own_rows = b.parallel && b.parts == 1 && b.rows_cached && few_copies;
   b.flag_bytes = flag_bytes(b.rows, kernels, threads);
   b.a_bytes = align_up(static_cast<size_t>(b.rows * panel_bytes(PanelFormat::F32, 1, b.depth + 1)));
   b.b_bytes =

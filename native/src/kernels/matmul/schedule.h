@@ -1,12 +1,12 @@
 #pragma once
 
 #include <algorithm>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
 #include "kernels/matmul/kernels.h"
 #include "runtime/cpu.h"
+#include "runtime/shares.h"
 #include "runtime/thread_pool.h"
 
 namespace tiny {
@@ -54,63 +54,19 @@ void deal(ThreadPool& pool, bool parallel, int64_t count, int64_t most, const Bo
     }
     return;
   }
-  constexpr int kShares = 64;
-  struct alignas(64) Share {
-    std::atomic<uint64_t> bounds{0};  // begin in the upper half, end in the lower
-  };
   struct Context {
-    Share shares[kShares];
+    Shares shares;
     int64_t count, most;
-    int used;
     const Body* body;
     const Help* help;
-
-    bool none_left() const {
-      for (int i = 0; i < used; ++i) {
-        const uint64_t bounds = shares[i].bounds.load(std::memory_order_relaxed);
-        if (bounds >> 32 < (bounds & 0xffffffffu)) return false;
-      }
-      return true;
-    }
-    // Takes up to `wanted` units from the front, or one from the back; false when the share is empty.
-    bool take(Share& share, bool front, int64_t& begin, int64_t& end) {
-      uint64_t old = share.bounds.load(std::memory_order_relaxed);
-      for (;;) {
-        const int64_t from = static_cast<int64_t>(old >> 32), to = static_cast<int64_t>(old & 0xffffffffu);
-        if (from >= to) return false;
-        // Never more than half of what is left, so that some can be taken over.
-        const int64_t taken = front ? std::max<int64_t>(1, std::min(most, (to - from) / 2)) : 1;
-        begin = front ? from : to - 1;
-        end = begin + taken;
-        const uint64_t left = front ? pack(end, to) : pack(from, begin);
-        if (share.bounds.compare_exchange_weak(old, left, std::memory_order_relaxed)) return true;
-      }
-    }
-    static uint64_t pack(int64_t begin, int64_t end) {
-      return static_cast<uint64_t>(begin) << 32 | static_cast<uint64_t>(end);
-    }
-  } context;
-  context.count = count;
-  context.most = most;
-  context.body = &body;
-  context.help = &help;
-  context.used = std::min(pool.size(), kShares);
-  for (int64_t i = 0; i < context.used; ++i) {
-    context.shares[i].bounds.store(Context::pack(count * i / context.used, count * (i + 1) / context.used),
-                                   std::memory_order_relaxed);
-  }
+  } context{{count, pool.size()}, count, most, &body, &help};
   const auto section = [](void* raw, int thread) {
     Context& shared = *static_cast<Context*>(raw);
-    const int own = thread % shared.used;
-    int64_t begin, end;
-    for (int i = 0; i < shared.used;) {
-      const int from = (own + i) % shared.used;
-      if (!shared.take(shared.shares[from], i == 0, begin, end)) {
-        ++i;
-        continue;
-      }
-      (*shared.body)(begin, end, i == 0 ? end : shared.count, thread, [&] { return shared.none_left(); });
-    }
+    const auto none_left = [&] { return shared.shares.none_left(); };
+    const int64_t own = shared.shares.start(thread), after = shared.shares.start(thread + 1);
+    shared.shares.each(thread, shared.most, [&](int64_t begin, int64_t end, int) {
+      (*shared.body)(begin, end, begin >= own && begin < after ? end : shared.count, thread, none_left);
+    });
     (*shared.help)(thread);
   };
   pool.run(section, &context);
