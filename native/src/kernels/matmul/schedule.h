@@ -63,9 +63,8 @@ void deal(ThreadPool& pool, bool parallel, int64_t count, int64_t most, const Bo
   const auto section = [](void* raw, int thread) {
     Context& shared = *static_cast<Context*>(raw);
     const auto none_left = [&] { return shared.shares.none_left(); };
-    const int64_t own = shared.shares.start(thread), after = shared.shares.start(thread + 1);
-    shared.shares.each(thread, shared.most, [&](int64_t begin, int64_t end, int) {
-      (*shared.body)(begin, end, begin >= own && begin < after ? end : shared.count, thread, none_left);
+    shared.shares.each(thread, shared.most, [&](int64_t begin, int64_t end, int share) {
+      (*shared.body)(begin, end, share == thread ? end : shared.count, thread, none_left);
     });
     (*shared.help)(thread);
   };
